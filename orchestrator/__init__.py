@@ -1,0 +1,1 @@
+"""Carries environments and releases over Pulumi stacks and Ansible playbooks."""
