@@ -1,0 +1,1 @@
+"""How does a stage come to life?"""

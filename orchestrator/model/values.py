@@ -1,0 +1,129 @@
+"""What can a variable, an input or an output hold?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from orchestrator.model.positions import Position
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """A value that may be used and never shown; its text form is *****."""
+
+    value: Value
+
+    def __repr__(self) -> str:
+        return "*****"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """`${{ stages.hosts.outputs.url }}`: its path, and where it stands."""
+
+    path: tuple[str, ...]
+    position: Position | None = None
+
+    def __str__(self) -> str:
+        return ".".join(self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A string with references inside: literal parts and references in order."""
+
+    parts: tuple[str | Reference, ...]
+
+
+Scalar: TypeAlias = bool | int | float | str | None
+Value: TypeAlias = "Scalar | Secret | list[Value] | dict[str, Value]"
+"""JSON, plus Secret at any place."""
+Tree: TypeAlias = "Scalar | Secret | Reference | Text | Sequence[Tree] | Mapping[str, Tree]"
+"""A Value that may still hold references; every Value is a Tree."""
+Json: TypeAlias = "Scalar | list[Json] | dict[str, Json]"
+
+SEALED = "$sealed"
+
+
+def secrets_in(value: Tree) -> Iterator[Value]:
+    """Every value that stands inside a Secret, unwrapped, in order of appearance."""
+    if isinstance(value, Secret):
+        yield value.value
+        yield from secrets_in(value.value)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from secrets_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from secrets_in(item)
+
+
+def leaves(value: Value) -> Iterator[Scalar]:
+    """Every scalar of a value, secrets opened, in order."""
+    if isinstance(value, Secret):
+        yield from leaves(value.value)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from leaves(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item)
+    else:
+        yield value
+
+
+def revealed(value: Value) -> Json:
+    """The value with every Secret opened. Only for handing it to the tool that asked."""
+    if isinstance(value, Secret):
+        return revealed(value.value)
+    if isinstance(value, Mapping):
+        return {key: revealed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [revealed(item) for item in value]
+    return value
+
+
+def sealed(value: Value, seal: Callable[[Json], str]) -> Json:
+    """JSON of a value in which every Secret stands as {"$sealed": seal(its json)}."""
+    if isinstance(value, Secret):
+        return {SEALED: seal(revealed(value.value))}
+    if isinstance(value, Mapping):
+        return {key: sealed(item, seal) for key, item in value.items()}
+    if isinstance(value, list):
+        return [sealed(item, seal) for item in value]
+    return value
+
+
+def unsealed(value: Json, open_: Callable[[str], Json]) -> Value:
+    """The inverse of `sealed`."""
+    if isinstance(value, dict):
+        text = value.get(SEALED)
+        if len(value) == 1 and isinstance(text, str):
+            return Secret(_as_value(open_(text)))
+        return {key: unsealed(item, open_) for key, item in value.items()}
+    if isinstance(value, list):
+        return [unsealed(item, open_) for item in value]
+    return value
+
+
+def masked(value: Value) -> Json:
+    """JSON of a value for eyes: every Secret is *****."""
+    return sealed_as(value, "*****")
+
+
+def sealed_as(value: Value, text: str) -> Json:
+    if isinstance(value, Secret):
+        return text
+    if isinstance(value, Mapping):
+        return {key: sealed_as(item, text) for key, item in value.items()}
+    if isinstance(value, list):
+        return [sealed_as(item, text) for item in value]
+    return value
+
+
+def _as_value(value: Json) -> Value:
+    return unsealed(value, lambda _: None)

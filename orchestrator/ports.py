@@ -1,0 +1,184 @@
+"""Through which doors do the rooms meet?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from orchestrator.model.events import Recorded, RunEvent, StageEvent
+from orchestrator.model.runs import (
+    InPlace,
+    Lease,
+    Outcome,
+    Plan,
+    Request,
+    RequestKind,
+    Run,
+    RunKey,
+    StageRun,
+)
+from orchestrator.model.values import Json
+from orchestrator.model.work import Work
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Aware UTC."""
+        ...
+
+
+class Report(Protocol):
+    """Where an executor tells what goes on. Never blocks for long, never raises."""
+
+    def __call__(self, event: StageEvent) -> None: ...
+
+
+class StageExecutor(Protocol):
+    """Carries out one kind of stage, inside an attempt process. Blocks; knows no run and no other.
+
+    Each method ends soon after `work.cancel` was asked (politely first, `work.grace` later by
+    force), with its tool's whole process tree gone. Raises ExecutorError where the tool was asked
+    and its answer cannot tell what is true; ToolError and DefinitionError before anything started.
+    """
+
+    def plan(self, work: Work, report: Report) -> Plan: ...  # changes nothing
+    def apply(self, work: Work, report: Report) -> Outcome: ...  # makes it so; safe to repeat
+    def destroy(self, work: Work, report: Report) -> Outcome: ...  # takes it away; safe to repeat
+    def unchanged(self, work: Work, report: Report) -> str:
+        """How a look at the real world proves that `apply` would change nothing; "" if it cannot.
+
+        Asked only where inputs equal those of the last success and nothing above changed.
+        """
+        ...
+
+
+class Transaction(Protocol):
+    """One transaction over the store; writes of a read transaction raise.
+
+    A project has one store; every key below is (pipeline, environment, …) within it.
+    """
+
+    # who may change what
+    def lease(self, pipeline: str, environment: str) -> Lease | None: ...
+    def take_lease(
+        self, pipeline: str, environment: str, *, owner: str, purpose: str, at: datetime
+    ) -> Lease:
+        """A lease with a token above every earlier one. Raises Locked naming who holds it."""
+        ...
+
+    def rename_lease(self, lease: Lease, purpose: str) -> None: ...
+    def release_lease(self, pipeline: str, environment: str, token: int) -> None:
+        """The environment is free if the token is still the current one; else nothing."""
+        ...
+
+    # runs
+    def next_number(self, pipeline: str, environment: str) -> int: ...
+    def add_run(self, run: Run, stages: Sequence[StageRun]) -> None: ...
+    def run(self, key: RunKey) -> Run: ...  # raises NotFound naming the nearest runs
+    def runs(
+        self, *, pipeline: str = "", environment: str = "", limit: int = 50
+    ) -> tuple[Run, ...]: ...  # newest first
+    def save_run(self, run: Run) -> None: ...
+    def stage_runs(self, key: RunKey) -> tuple[StageRun, ...]: ...  # in pipeline order
+    def save_stage_run(self, stage: StageRun) -> None: ...
+
+    # what was told
+    def add_recorded(self, key: RunKey, events: Iterable[Recorded]) -> int:
+        """How many were new: (run, stage, attempt, sequence) is stored once."""
+        ...
+
+    def recorded(
+        self,
+        key: RunKey,
+        *,
+        stage: str = "",
+        attempt: int = 0,
+        host: str = "",
+        failed: bool = False,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> tuple[Recorded, ...]: ...  # by id
+    def taken_in(self, key: RunKey, stage: str, attempt: int) -> int: ...  # highest sequence, 0
+    def add_run_event(self, key: RunKey, event: RunEvent) -> None: ...
+    def run_events(self, key: RunKey, *, after: int = 0) -> tuple[RunEvent, ...]: ...
+
+    # requests to a driver
+    def add_request(
+        self, key: RunKey, kind: RequestKind, *, by: str, at: datetime, stage: str = ""
+    ) -> None: ...
+    def requests(self, key: RunKey, *, after: int = 0) -> tuple[Request, ...]: ...
+
+    # environments
+    def in_place(self, pipeline: str, environment: str) -> tuple[InPlace, ...]: ...
+    def put_in_place(self, stage: InPlace) -> None: ...
+    def take_out(self, pipeline: str, environment: str, stage: str) -> None: ...
+    def backend(self, pipeline: str, environment: str) -> str | None: ...  # the recorded `state:`
+    def record_backend(self, pipeline: str, environment: str, backend: str) -> None: ...
+    def claimed(self, environment: str) -> bool: ...  # may a gated environment run here?
+
+    # releases (files.snapshots makes them)
+    def add_release(
+        self,
+        *,
+        digest: str,
+        name: str,
+        at: datetime,
+        body: Mapping[str, Json],  # commit, dirty, versions, files: path -> [mode, sha256]
+        blobs: Mapping[str, bytes],  # sha256 -> content; those stored already may be left out
+    ) -> None: ...
+    def known_blobs(self, digests: Iterable[str]) -> frozenset[str]: ...
+    def blob(self, digest: str) -> bytes: ...
+    def release(self, digest_or_name: str) -> tuple[str, str, datetime, Mapping[str, Json]]: ...
+    def releases(self, limit: int = 50) -> tuple[tuple[str, str, datetime], ...]: ...  # newest 1st
+
+    # the record of acts; in the same transaction as the act
+    def audit(
+        self, *, actor: str, verb: str, subject: str, at: datetime, body: Mapping[str, Json]
+    ) -> None: ...
+    def audit_rows(self, limit: int = 100) -> tuple[Mapping[str, Json], ...]: ...
+
+
+class Store(Protocol):
+    """Who remembers. `folder` is the store's own folder on this machine."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def folder(self) -> Path: ...
+    def write(self) -> AbstractContextManager[Transaction]:
+        """A transaction that commits at the end; rolled back where the body raises.
+
+        Raises StoreUnwritable (disk full, read-only, no answer) with nothing half-written.
+        """
+        ...
+
+    def read(self) -> AbstractContextManager[Transaction]: ...
+
+
+class Vault(Protocol):
+    """Seals secret values for rest and opens them again (AES-256-GCM under the store's key)."""
+
+    def seal(self, value: Json) -> str: ...
+    def open(self, text: str) -> Json: ...  # raises SecretError
+    def keyed_hash(self, value: Json) -> str:
+        """HMAC-SHA256 over canonical JSON: equality without showing the value."""
+        ...
+
+    def derive(self, purpose: str) -> str:
+        """A secret of the store's own for a purpose, the same at every call (HKDF)."""
+        ...
+
+
+class SecretSource(Protocol):
+    """Resolves one scheme of secret locators."""
+
+    def resolve(self, locator: str) -> str: ...  # raises SecretError
+
+
+class Redactor(Protocol):
+    def add(self, value: str) -> None: ...
+    def text(self, text: str) -> str: ...
+    def json(self, value: Json) -> Json: ...

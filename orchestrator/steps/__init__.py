@@ -1,0 +1,1 @@
+"""What else can a stage be?"""
