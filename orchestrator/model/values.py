@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -46,8 +46,6 @@ Tree: TypeAlias = "Scalar | Secret | Reference | Text | Sequence[Tree] | Mapping
 """A Value that may still hold references; every Value is a Tree."""
 Json: TypeAlias = "Scalar | list[Json] | dict[str, Json]"
 
-SEALED = "$sealed"
-
 
 def secrets_in(value: Tree) -> Iterator[Value]:
     """Every value that stands inside a Secret, unwrapped, in order of appearance."""
@@ -87,43 +85,12 @@ def revealed(value: Value) -> Json:
     return value
 
 
-def sealed(value: Value, seal: Callable[[Json], str]) -> Json:
-    """JSON of a value in which every Secret stands as {"$sealed": seal(its json)}."""
-    if isinstance(value, Secret):
-        return {SEALED: seal(revealed(value.value))}
-    if isinstance(value, Mapping):
-        return {key: sealed(item, seal) for key, item in value.items()}
-    if isinstance(value, list):
-        return [sealed(item, seal) for item in value]
-    return value
-
-
-def unsealed(value: Json, open_: Callable[[str], Json]) -> Value:
-    """The inverse of `sealed`."""
-    if isinstance(value, dict):
-        text = value.get(SEALED)
-        if len(value) == 1 and isinstance(text, str):
-            return Secret(_as_value(open_(text)))
-        return {key: unsealed(item, open_) for key, item in value.items()}
-    if isinstance(value, list):
-        return [unsealed(item, open_) for item in value]
-    return value
-
-
 def masked(value: Value) -> Json:
     """JSON of a value for eyes: every Secret is *****."""
-    return sealed_as(value, "*****")
-
-
-def sealed_as(value: Value, text: str) -> Json:
     if isinstance(value, Secret):
-        return text
+        return "*****"
     if isinstance(value, Mapping):
-        return {key: sealed_as(item, text) for key, item in value.items()}
+        return {key: masked(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [sealed_as(item, text) for item in value]
+        return [masked(item) for item in value]
     return value
-
-
-def _as_value(value: Json) -> Value:
-    return unsealed(value, lambda _: None)
