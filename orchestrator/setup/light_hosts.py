@@ -1,0 +1,110 @@
+"""Is this machine ready for light hosts: base image and package mirror, provider plugin, root?
+
+The light hosts stand apart from all our rooms, so they are asked as a program of their own.
+"""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.setup.rows import Options, Report, Row, State
+from orchestrator.setup.running import run_step
+
+MODULE = "orchestrator.lighthosts"
+ASK_LIMIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One thing that the light hosts' program can look for (check) and bring (bring)."""
+
+    name: str
+    needed: str
+    check: tuple[str, ...]
+    bring: tuple[str, ...]
+
+
+IMAGE = Part(
+    name="light hosts: base image",
+    needed="base image and package mirror of this version",
+    check=("image", "--check"),
+    bring=("image", "--ensure"),
+)
+PLUGIN = Part(
+    name="light hosts: provider plugin",
+    needed="in Pulumi's plugin folder",
+    check=("install", "--check"),
+    bring=("install",),
+)
+PARTS = (IMAGE, PLUGIN)
+
+
+def light_host_rows(options: Options) -> tuple[Row, ...]:
+    """Rows for root, image and plugin."""
+    asked = [
+        _ask(part, options.env) for part in PARTS
+    ]  # both at once: each takes a start of Python
+    rows = [_row(part, program, options) for part, program in zip(PARTS, asked, strict=True)]
+    return (_root_row(options), *rows)
+
+
+def bring(part: Part, env: Mapping[str, str], report: Report) -> None:
+    """Makes one part; the base image takes a minute or more. Raises StepFailed."""
+    run_step(part.name, _command(*part.bring), report, env=env, cwd=_neutral())
+
+
+def _root_row(options: Options) -> Row:
+    return Row(
+        name="light hosts: root",
+        needed="root (namespaces, mounts)",
+        found="root" if options.is_root else "a plain user",
+        state=State.OK if options.is_root else State.MISSING,
+        fix="" if options.is_root else "run it as root, e.g. with sudo",
+    )
+
+
+def _ask(part: Part, env: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        _command(*part.check),
+        env=dict(env),
+        cwd=_neutral(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+
+
+def _row(part: Part, program: subprocess.Popen[str], options: Options) -> Row:
+    said = _answer(program)
+    there = program.returncode == 0
+    return Row(
+        name=part.name,
+        needed=part.needed,
+        found=(said or "there") if there else "not there",
+        state=State.OK if there else State.MISSING,
+        fix="" if there else f"{sys.executable} -m {MODULE} {' '.join(part.bring)}",
+        can_fix=not there and options.is_root,
+    )
+
+
+def _answer(program: subprocess.Popen[str]) -> str:
+    try:
+        said, _ = program.communicate(timeout=ASK_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        program.kill()
+        said, _ = program.communicate()
+    lines = said.strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _command(*words: str) -> list[str]:
+    return [sys.executable, "-m", MODULE, *words]
+
+
+def _neutral() -> Path:
+    """`python -m` looks for modules in the current folder first: one that holds none."""
+    return Path("/")
