@@ -35,7 +35,7 @@ def encode(value: Any, seal: Seal | None = None) -> Json:
     if isinstance(value, Reference):
         return {"$reference": list(value.path)}
     if isinstance(value, Text):
-        return {"$text": [encode(part) for part in value.parts]}
+        return {"$text": [encode(part, seal) for part in value.parts]}
     if isinstance(value, Enum):
         return encode(value.value)
     if isinstance(value, datetime):

@@ -34,9 +34,12 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A string with references inside: literal parts and references in order."""
+    """A string with references inside: literal parts and references in order.
 
-    parts: tuple[str | Reference, ...]
+    A Secret is a part only while other references still wait; then the whole becomes a Secret.
+    """
+
+    parts: tuple[str | Reference | Secret, ...]
 
 
 Scalar: TypeAlias = bool | int | float | str | None
@@ -55,9 +58,12 @@ def secrets_in(value: Tree) -> Iterator[Value]:
     elif isinstance(value, Mapping):
         for item in value.values():
             yield from secrets_in(item)
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for item in value:
             yield from secrets_in(item)
+    elif isinstance(value, Text):
+        for part in value.parts:
+            yield from secrets_in(part)
 
 
 def leaves(value: Value) -> Iterator[Scalar]:

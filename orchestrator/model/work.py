@@ -64,7 +64,11 @@ class Work:
     credentials: Mapping[str, str] = field(default_factory=dict)  # the variables the tool may see
     outputs: Mapping[str, ValueType] = field(default_factory=dict)  # declared: they must come
     stack: StackTarget | None = None  # only, and always, for pulumi
+    data_vars: tuple[str, ...] = ()  # ansible: top-level vars that held a reference: data, no Jinja
     only_hosts: tuple[str, ...] = ()  # ansible: a retry of just these hosts; empty: all
+    secrets: Mapping[str, str] = field(default_factory=dict)  # name -> locator, for `secrets.name`
+    may_skip: bool = False  # inputs equal the last success's and nothing above changed
+    where: str = ""  # "orchestrator.yaml:14", where the stage is defined
     mark: str = ""  # value of ORCHESTRATOR_ATTEMPT in every process of this attempt
     timeout: timedelta = timedelta(hours=1)
     grace: timedelta = timedelta(seconds=30)  # between asking a tool to stop and ending its tree
