@@ -6,9 +6,16 @@ A need that is not met skips by name, or fails in CI; a need of a real tool mark
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import needs
 from tests.postgres import Postgres, running_postgres
+
+# A busy machine is no reason to fail: no deadline, and slow generation is not judged.
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", calm, max_examples=30)
+settings.register_profile("thorough", calm, max_examples=200)
+settings.load_profile("quick")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,0 +1,46 @@
+# make up      everything set up, then the reference project's dev environment for real
+# make down    takes it away again
+# make check   what a change must pass: linters, types, import contracts, fast tests
+# make test    sets up everything, then check, then every test (this is what CI runs)
+# make fix     repairs what a tool can
+# make setup   only the set-up; with nothing to do it is over in a moment
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
+BIN := .venv/bin
+CODE := orchestrator tests tools bench
+STEP := tools/step
+PROFILE ?= quick
+
+.PHONY: up down setup venv check static test fix
+.NOTPARALLEL:
+
+up: setup
+	@$(BIN)/orchestrator store init
+	@$(BIN)/orchestrator up dev --yes
+
+down: venv
+	@$(BIN)/orchestrator destroy dev --yes
+
+setup: venv
+	@$(BIN)/python -m orchestrator.setup --fix --light-hosts $(SETUP_FLAGS)
+
+venv:
+	@test -n "$(PYTHON)" || { echo "no python3 found; Debian: apt-get install -y python3-venv"; exit 1; }
+	@$(PYTHON) tools/venv.py
+
+static: venv
+	@$(STEP) "ruff" $(BIN)/ruff check -q $(CODE)
+	@$(STEP) "ruff format" $(BIN)/ruff format -q --check $(CODE)
+	@$(STEP) "mypy" $(BIN)/mypy $(CODE)
+	@$(STEP) "import contracts" $(BIN)/lint-imports --no-logo
+
+check: static
+	@$(BIN)/pytest -q -m "not real and not slow" --hypothesis-profile=$(PROFILE)
+
+test: SETUP_FLAGS := --tests
+test: setup check
+	@$(BIN)/pytest -q --hypothesis-profile=thorough
+
+fix: venv
+	@$(BIN)/ruff check -q --fix $(CODE) || true
+	@$(BIN)/ruff format -q $(CODE)
