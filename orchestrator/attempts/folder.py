@@ -84,7 +84,7 @@ class AttemptFolder:
         return self.path / "private"
 
     def proof(self) -> Proof:
-        """What is true of this attempt now. The lock is asked first: a result may come meanwhile."""
+        """What is true now. The lock is asked first, for a result may come meanwhile."""
         if is_held(self.lock):
             return Proof.LIVING
         if self.result.exists():
@@ -102,7 +102,7 @@ class AttemptFolder:
         return answer
 
     def ask_cancel(self, how: str) -> None:
-        """The attempt will see that it is asked to stop ("cancelled") or to end at once ("kill")."""
+        """The attempt will see that it shall stop ("cancelled") or end at once ("kill")."""
         if self.path.exists():
             write_whole(self.cancel, how)
 

@@ -1,6 +1,6 @@
 """How does a driver learn at once that there is something new?
 
-A datagram that says only "look again": one that is lost delays, it never loses, for the driver looks
+A datagram that says only "look again": one that is lost delays, never loses, for the driver looks
 every half second anyway. Abstract names (Linux) need no file and no path length.
 """
 
@@ -36,7 +36,7 @@ class Hints:
     def __init__(self, name: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
-        # A driver that was killed freed the name with its socket; a living one holds the run's lock.
+        # A driver that was killed freed the name with its socket; a living one holds the lock.
         with contextlib.suppress(OSError):
             self._socket.bind(f"\0{name}")
 

@@ -1,0 +1,145 @@
+"""How does an attempt start in 3 ms? A parent that has imported everything forks it.
+
+The parent is single-threaded, has a session of its own and a clean environment, and knows no
+secret: what a stage may see comes with its request, over the socket, never over the disk. It ends
+when its controller does; the attempts it forked live on.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from orchestrator.attempts.folder import AttemptFolder
+from orchestrator.attempts.locks import FileLock
+from orchestrator.model.errors import ExecutorError
+
+AttemptMain = Callable[[AttemptFolder, Mapping[str, str]], None]
+"""Carries out one attempt; the second argument holds the variables it may read secrets from."""
+
+_PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "TMPDIR", "SSL_CERT_FILE")
+_PASSED_PREFIXES = ("XDG_", "ORCHESTRATOR_", "LIGHTHOSTS_")
+
+
+class WarmParent:
+    """The controller's side: starts attempts through the parent it keeps."""
+
+    def __init__(self, module: str) -> None:
+        """Starts `python -m module FD`; its imports go on while the caller works."""
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if (name in _PASSED or name.startswith(_PASSED_PREFIXES))
+            and name != "ORCHESTRATOR_ATTEMPT"
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, str(theirs.fileno())],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,
+        )
+        theirs.close()
+
+    def start(self, folder: AttemptFolder, variables: Mapping[str, str]) -> None:
+        """The attempt of that folder lives and holds its lock.
+
+        Raises ExecutorError(started=False) where it could not be started.
+        """
+        request = json.dumps({"folder": str(folder.path), "variables": dict(variables)})
+        try:
+            self._socket.sendall(request.encode())
+            answer = self._socket.recv(1 << 16).decode()
+        except OSError as error:
+            raise self._failed(str(error)) from error
+        if answer != "started":
+            raise self._failed(answer or "it ended")
+
+    def close(self) -> None:
+        """The parent ends; attempts go on."""
+        self._socket.close()
+        self._process.wait()
+
+    def _failed(self, why: str) -> ExecutorError:
+        return ExecutorError(
+            f"the attempt could not be started: {why}.",
+            started=False,
+            holds="No tool was started.",
+        )
+
+
+def serve(descriptor: int, main: AttemptMain) -> None:
+    """The parent's loop: a request, a fork, an answer; until the controller is gone."""
+    requests = socket.socket(fileno=descriptor)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; attempts prove life by locks
+    gc.collect()
+    gc.freeze()
+    while True:
+        try:
+            message = requests.recv(1 << 20)
+        except ConnectionError:
+            return
+        if not message:
+            return
+        request = json.loads(message)
+        answer = _fork(AttemptFolder(Path(request["folder"])), request["variables"], requests, main)
+        requests.send(answer.encode())
+
+
+def _fork(
+    folder: AttemptFolder,
+    variables: Mapping[str, str],
+    requests: socket.socket,
+    main: AttemptMain,
+) -> str:
+    lock = FileLock.taken(folder.lock)
+    if lock is None:
+        return f"{folder.lock} is held by another process"
+    if os.fork() == 0:
+        _child(folder, variables, requests, main)
+    lock.close()  # the child holds it now, and nobody else
+    return "started"
+
+
+def _child(
+    folder: AttemptFolder,
+    variables: Mapping[str, str],
+    requests: socket.socket,
+    main: AttemptMain,
+) -> None:
+    status = 1
+    try:
+        requests.close()
+        os.setsid()
+        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        _redirect(folder.path / "attempt.log")
+        os.umask(0o077)
+        main(folder, variables)
+        status = 0
+    except BaseException:  # noqa: BLE001  # this process ends here, whatever it was
+        # The log beside the result is the only place this process can tell its last words to.
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _redirect(log: Path) -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(null, 0)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(null)
+    os.close(file)

@@ -1,0 +1,257 @@
+"""What exactly is a stage asked to do? Its spec with every reference resolved, and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import rfc8785
+
+from orchestrator.core.references import has_references, references_in, resolve, resolve_spec
+from orchestrator.model.codec import decode_value, encode
+from orchestrator.model.definitions import (
+    AnsibleSpec,
+    CheckSpec,
+    Environment,
+    Pipeline,
+    PulumiSpec,
+    Stage,
+    StageKind,
+    StageSpec,
+)
+from orchestrator.model.errors import OrchestratorError
+from orchestrator.model.runs import Action, Run
+from orchestrator.model.values import Json, Reference, Secret, Tree
+from orchestrator.model.work import StackTarget, Work
+from orchestrator.services.app import App
+
+DEFAULT_TIMEOUT = timedelta(hours=1)
+
+
+class MissingOutput(OrchestratorError):
+    """A stage needs an output that nobody has recorded."""
+
+    def __init__(self, reference: Reference, stage: str) -> None:
+        super().__init__(
+            f"'{reference}' is not known: stage {stage} has no recorded outputs here.",
+            holds="Nothing was started.",
+            next=f"Run that stage first, or with it: --select '{stage}...'",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """What all stages of a run share, as it was when the run was started."""
+
+    run: Run
+    pipeline: Pipeline
+    environment: Environment
+    release_name: str
+    artifacts: Mapping[str, Json]  # name -> {"path", "digest"}
+    tree: Path  # …/tree holds the release, …/inventories/<env> the environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageOrder:
+    work: Work
+    variables: Mapping[str, str]  # handed over the socket, never written
+    digest: str  # of all that the stage stands on
+
+
+OutputsOf = Callable[[str], Mapping[str, Json] | None]
+
+
+def stage_order(
+    app: App,
+    context: RunContext,
+    stage: Stage,
+    *,
+    attempt: int,
+    action: Action,
+    outputs_of: OutputsOf,
+    may_skip_for: Callable[[str], bool] = lambda _: False,
+    only_hosts: tuple[str, ...] = (),
+) -> StageOrder:
+    """The order for one attempt. Raises MissingOutput, or ReferenceProblem's OrchestratorError."""
+    spec, kind, act = _spec_for(stage, action)
+    lookup = Lookup(app, context, outputs_of, lenient=action is Action.DESTROY)
+    data = _data_vars(spec)
+    resolved = lookup.resolved(spec)
+    digest = inputs_digest(app, context, stage, resolved)
+    locators = _locators(app, context.environment, resolved)
+    key = context.run.key
+    mark = f"{app.store.id}:{key}/{stage.name}/{attempt}"
+    names = _credential_names(context.environment, kind)
+    work = Work(
+        run=key,
+        stage=stage.name,
+        attempt=attempt,
+        action=act,
+        kind=kind,
+        spec=resolved,
+        project=context.tree / "tree",
+        inventories=context.tree / "inventories" / context.environment.name,
+        folder=app.run_folder(key) / f"{stage.name}-{attempt}",
+        cache=app.folder("cache"),
+        tools=app.tools() if kind is StageKind.PULUMI else {},
+        credentials={name: "" for name in names if name in app.variables},
+        outputs=stage.outputs if act is not Action.DESTROY else {},
+        stack=_stack(app, context, stage, resolved) if isinstance(resolved, PulumiSpec) else None,
+        data_vars=data,
+        only_hosts=only_hosts,
+        secrets=locators,
+        may_skip=action is Action.APPLY and may_skip_for(digest),
+        where=str(stage.position),
+        mark=mark,
+        timeout=stage.timeout or _default_timeout(resolved),
+        grace=app.grace,
+    )
+    variables = {name: app.variables[name] for name in names if name in app.variables}
+    for locator in locators.values():
+        name = locator.removeprefix("env://")
+        if locator.startswith("env://") and name in app.variables:
+            variables[name] = app.variables[name]
+    return StageOrder(work=work, variables=variables, digest=digest)
+
+
+class Lookup:
+    """What each reference of a run stands for; `secrets.x` stays, the attempt resolves it."""
+
+    def __init__(
+        self, app: App, context: RunContext, outputs_of: OutputsOf, *, lenient: bool = False
+    ) -> None:
+        self._app = app
+        self._context = context
+        self._outputs_of = outputs_of
+        self._lenient = lenient  # destroy: what was never made has no outputs
+
+    def resolved(self, spec: StageSpec) -> StageSpec:
+        if not self._lenient:
+            return resolve_spec(spec, self)
+        return resolve_spec(_without_unknown(spec, self), self)
+
+    def __call__(self, reference: Reference) -> Tree:
+        match reference.path:
+            case ("vars", name):
+                return self._variable(name)
+            case ("stages", stage, "outputs", name):
+                return self._output(reference, stage, name)
+            case ("env", "name"):
+                return self._context.environment.name
+            case ("release", "name"):
+                return self._context.release_name
+            case ("release", "digest"):
+                return self._context.run.release
+            case ("release", "artifacts", name, "path"):
+                path = self._context.pipeline.artifacts[name].path
+                return str(self._context.tree / "tree" / path)
+            case ("release", "artifacts", name, "digest"):
+                entry = self._context.artifacts[name]
+                assert isinstance(entry, Mapping)
+                return str(entry["digest"])
+        return reference
+
+    def _variable(self, name: str) -> Tree:
+        environment, declared = self._context.environment, self._context.pipeline.vars[name]
+        value = environment.vars.get(name, declared.default)
+        return resolve(value, self) if has_references(value) else value
+
+    def _output(self, reference: Reference, stage: str, name: str) -> Tree:
+        outputs = self._outputs_of(stage)
+        if outputs is None or name not in outputs:
+            raise MissingOutput(reference, stage)
+        return decode_value(outputs[name], self._app.vault.open)
+
+
+def inputs_digest(app: App, context: RunContext, stage: Stage, resolved: StageSpec) -> str:
+    """sha256 over all that a stage stands on: spec, release, environment, kind; secrets keyed."""
+    body = {
+        "stage": stage.name,
+        "kind": stage.kind.value,
+        "spec": encode(resolved, app.vault.keyed_hash),
+        "release": context.run.release,
+        "environment": context.run.environment_digest,
+    }
+    return sha256(rfc8785.dumps(body)).hexdigest()  # type: ignore[arg-type]  # Json is JSON
+
+
+def _spec_for(stage: Stage, action: Action) -> tuple[StageSpec, StageKind, Action]:
+    """A stage with a `destroy` playbook or command is destroyed by applying that."""
+    if action is not Action.DESTROY or stage.destroy is None:
+        return stage.spec, stage.kind, action
+    kind = StageKind.ANSIBLE if isinstance(stage.destroy, AnsibleSpec) else StageKind.COMMAND
+    return stage.destroy, kind, Action.APPLY
+
+
+def _without_unknown(spec: StageSpec, lookup: Lookup) -> StageSpec:
+    """A Pulumi spec without the config entries whose references nobody can resolve any more.
+
+    destroy does not run the program; what never came cannot be needed to take it away.
+    """
+    if not isinstance(spec, PulumiSpec):
+        return spec
+
+    def known(tree: Tree) -> bool:
+        try:
+            resolve(tree, lookup)
+        except MissingOutput:
+            return False
+        return True
+
+    return replace(spec, config={key: item for key, item in spec.config.items() if known(item)})
+
+
+def _data_vars(spec: StageSpec) -> tuple[str, ...]:
+    if not isinstance(spec, AnsibleSpec):
+        return ()
+    return tuple(name for name, tree in spec.vars.items() if has_references(tree))
+
+
+def _locators(app: App, environment: Environment, resolved: StageSpec) -> dict[str, str]:
+    names = {ref.path[1] for ref in references_in(resolved) if ref.path[0] == "secrets"}
+    locators = ((name, environment.secrets[name]) for name in sorted(names))
+    return {name: _absolute(app.root, locator) for name, locator in locators}
+
+
+def _absolute(root: Path, locator: str) -> str:
+    scheme, _, rest = locator.partition("://")
+    if scheme != "file" or rest.startswith(("/", "~")):
+        return locator
+    return f"file://{root / rest}"
+
+
+def _credential_names(environment: Environment, kind: StageKind) -> tuple[str, ...]:
+    named = environment.credentials
+    return {
+        StageKind.PULUMI: named.pulumi,
+        StageKind.ANSIBLE: named.ansible,
+        StageKind.COMMAND: named.command,
+    }.get(kind, ())
+
+
+def _stack(app: App, context: RunContext, stage: Stage, spec: PulumiSpec) -> StackTarget:
+    key = context.run.key
+    return StackTarget(
+        backend=backend_url(app, key.pipeline, key.environment),
+        name=str(spec.stack or key.environment),
+        passphrase=Secret(app.vault.derive("pulumi passphrase")),
+        keep=app.folder("stacks", "kept", key.pipeline, key.environment, stage.name),
+    )
+
+
+def backend_url(app: App, pipeline: str, environment: str) -> str:
+    """The Pulumi backend of an environment: as recorded, else the store's own folder."""
+    with app.store.read() as tx:
+        recorded = tx.backend(pipeline, environment)
+    if recorded and recorded != "builtin":
+        return recorded
+    return f"file://{app.folder('stacks', 'state')}"
+
+
+def _default_timeout(spec: StageSpec) -> timedelta:
+    if isinstance(spec, CheckSpec):
+        return spec.within + spec.hold + timedelta(minutes=1)
+    return DEFAULT_TIMEOUT
