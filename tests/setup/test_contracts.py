@@ -34,13 +34,13 @@ def _named(contract: dict[str, object], field: str) -> set[str]:
 def test_every_room_has_a_contract_about_foreign_tools() -> None:
     """A new room without a word on which foreign tools it may know is an error."""
     spoken_of = {room for contract in _contracts() for room in _named(contract, "source_modules")}
-    assert _rooms() - {"procs"} <= spoken_of
+    assert _rooms() <= spoken_of
 
 
 def test_light_hosts_are_told_of_every_room() -> None:
     """The contract that keeps the light hosts apart names every other room."""
     apart = next(c for c in _contracts() if c["name"] == "Light hosts import nothing of ours")
-    assert _rooms() - {"lighthosts", "procs"} <= _named(apart, "forbidden_modules")
+    assert _rooms() - {"lighthosts"} <= _named(apart, "forbidden_modules")
 
 
 def _imported(path: Path) -> Iterator[str]:
