@@ -20,7 +20,9 @@ def lay_out(
     """The host's folder holds its layers: up (with its identity), work and root (empty)."""
     for part in ("work", "root"):
         (folder / part).mkdir()
-    names = f"127.0.0.1 localhost\n127.0.1.1 {record.hostname}\n{record.address} {record.hostname}\n"
+    names = (
+        f"127.0.0.1 localhost\n127.0.1.1 {record.hostname}\n{record.address} {record.hostname}\n"
+    )
     files = {
         "etc/hostname": (f"{record.hostname}\n", 0o644),
         "etc/hosts": (names, 0o644),

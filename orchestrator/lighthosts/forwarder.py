@@ -74,12 +74,15 @@ async def _answer(asked: socket.socket, servers: Servers) -> None:
 async def _set(request: dict[str, object], fds: list[int], servers: Servers) -> None:
     host, address = str(request["host"]), str(request["address"])
     ports, new = request["ports"], request["new"]
-    assert isinstance(ports, list) and isinstance(new, list)
+    assert isinstance(ports, list)
+    assert isinstance(new, list)
     mine = servers.setdefault(host, {})
     for port in [port for port in mine if port not in ports or port in new]:
         mine.pop(port).close()
     for port, fd in zip(new, fds, strict=True):
-        mine[port] = await asyncio.start_server(_carrier(address, port), sock=socket.socket(fileno=fd))
+        mine[port] = await asyncio.start_server(
+            _carrier(address, port), sock=socket.socket(fileno=fd)
+        )
 
 
 def _carrier(address: str, port: int):  # type: ignore[no-untyped-def]  # asyncio's callback type

@@ -54,7 +54,9 @@ def publish(places: Places, record: HostRecord) -> None:
     Raises MachineCannot if a port is taken, DidNotStart if the forwarder does not answer.
     """
     now = forwarded(places, record.site) or {}
-    new = {port: local for port, local in record.ports.items() if port not in now.get(record.id, [])}
+    new = {
+        port: local for port, local in record.ports.items() if port not in now.get(record.id, [])
+    }
     with _listening(new) as sockets:
         request = {
             "do": "set",

@@ -80,7 +80,7 @@ def predict_host(
     Raises BadRequest.
     """
     wanted = tuple(sorted(set(publish)))
-    _check(hostname, address, wanted)
+    check_request(hostname, address, wanted)
     site_record = read_site_record(places.site(site) / "site.json") if site else None
     if site_record is not None:
         check_address(site_record.cidr, address)
@@ -111,9 +111,9 @@ def create_host(
         asked = {"address": address, "hostname": hostname, "publish": publish}
         wanted = _record_of(predict_host(places, host, site=site, **asked))  # type: ignore[arg-type]
         found = read_host_record(places.host(site, host) / "host.json")
-        if found is not None and replace(found, holder=None) == wanted:
-            if _state(places, found) is State.RUNNING:
-                return _host(places, found, State.RUNNING)
+        same = found is not None and replace(found, holder=None) == wanted
+        if found is not None and same and _state(places, found) is State.RUNNING:
+            return _host(places, found, State.RUNNING)
         made = disk.creations(places.host(site, host))
         _tear_down(places, site, host)
         record = _make(places, site_record, wanted, made)
@@ -145,7 +145,7 @@ def update_host(places: Places, host: str, publish: Iterable[int]) -> Host:
         if record is None or state is None:
             raise NotThere(f"host {host} does not run", then="refresh and bring it up again")
         wanted = tuple(sorted(set(publish)))
-        _check(record.hostname, record.address, wanted)
+        check_request(record.hostname, record.address, wanted)
         ports = reserve_ports(places, host, (22, *wanted))
         record = replace(record, publish=wanted, ports=ports)
         if state is State.OFF:
@@ -177,7 +177,8 @@ def check_address(cidr: str, address: str) -> None:
         raise BadRequest(f"address {address} is no host's in {cidr}", then="choose another")
 
 
-def _check(hostname: str, address: str, publish: tuple[int, ...]) -> None:
+def check_request(hostname: str, address: str, publish: Iterable[int]) -> None:
+    """Raises BadRequest unless a host can have this name, address and published ports."""
     try:
         ipaddress.IPv4Address(address)
     except ValueError as error:

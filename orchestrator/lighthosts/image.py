@@ -21,11 +21,30 @@ from .errors import ImageMissing, MachineCannot
 from .locks import locked
 
 RECIPE = 1
-BASE_PACKAGES = (
-    "openssh-server python3 python3-apt iproute2 sudo mount procps iputils-ping netbase curl "
-    "ca-certificates systemd systemd-sysv dbus"
-).split()
-MIRROR_PACKAGES = "nginx-light haproxy postgresql python3-flask gunicorn python3-psycopg2".split()
+BASE_PACKAGES = [
+    "openssh-server",
+    "python3",
+    "python3-apt",
+    "iproute2",
+    "sudo",
+    "mount",
+    "procps",
+    "iputils-ping",
+    "netbase",
+    "curl",
+    "ca-certificates",
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+]
+MIRROR_PACKAGES = [
+    "nginx-light",
+    "haproxy",
+    "postgresql",
+    "python3-flask",
+    "gunicorn",
+    "python3-psycopg2",
+]
 TOOLS = {
     "mmdebstrap": "mmdebstrap",
     "apt-ftparchive": "apt-utils",
@@ -36,20 +55,39 @@ TOOLS = {
 """Programs that must be there, and the Debian package of each."""
 
 # They wait for devices, other machines or the network's time, which a light host does not have.
-_MASKED = (
-    "systemd-udevd.service systemd-udevd-kernel.socket systemd-udevd-control.socket "
-    "systemd-udev-trigger.service systemd-timesyncd.service systemd-resolved.service "
-    "systemd-networkd.service systemd-logind.service getty.target console-getty.service "
-    "systemd-journald-audit.socket systemd-remount-fs.service sys-kernel-debug.mount "
-    "sys-kernel-tracing.mount sys-kernel-config.mount dev-hugepages.mount dev-mqueue.mount "
-    "apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer "
-    "systemd-update-utmp.service systemd-sysctl.service systemd-modules-load.service"
-).split()
+_MASKED = [
+    "systemd-udevd.service",
+    "systemd-udevd-kernel.socket",
+    "systemd-udevd-control.socket",
+    "systemd-udev-trigger.service",
+    "systemd-timesyncd.service",
+    "systemd-resolved.service",
+    "systemd-networkd.service",
+    "systemd-logind.service",
+    "getty.target",
+    "console-getty.service",
+    "systemd-journald-audit.socket",
+    "systemd-remount-fs.service",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "sys-kernel-config.mount",
+    "dev-hugepages.mount",
+    "dev-mqueue.mount",
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "e2scrub_all.timer",
+    "fstrim.timer",
+    "dpkg-db-backup.timer",
+    "systemd-update-utmp.service",
+    "systemd-sysctl.service",
+    "systemd-modules-load.service",
+]
 
 _CUSTOMIZE = f"""set -e
 root=$1
 install -d "$root/usr/sbin" "$root/etc/systemd/system" "$root/etc/dpkg/dpkg.cfg.d"
-printf '#!/bin/sh\\nexit 0\\n' > "$root/usr/sbin/policy-rc.d"; chmod 755 "$root/usr/sbin/policy-rc.d"
+printf '#!/bin/sh\\nexit 0\\n' > "$root/usr/sbin/policy-rc.d"
+chmod 755 "$root/usr/sbin/policy-rc.d"
 rm -f "$root"/etc/ssh/ssh_host_* "$root/etc/hostname" "$root/etc/resolv.conf"
 : > "$root/etc/machine-id"
 ln -sf /lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"

@@ -35,9 +35,7 @@ def machine_lacks() -> list[str]:
     missing = [program for program in _PROGRAMS if not shutil.which(program, path=PATH)]
     if missing:
         return [f"missing programs: {', '.join(missing)} (packages util-linux, iproute2)"]
-    return [
-        f"the kernel lacks {feature}" for feature, probe in _PROBES.items() if not _runs(probe)
-    ]
+    return [f"the kernel lacks {feature}" for feature, probe in _PROBES.items() if not _runs(probe)]
 
 
 _PROBES = {
@@ -50,11 +48,14 @@ _PROBES = {
 
 
 def _runs(probe: str) -> bool:
-    return subprocess.run(
-        ["sh", "-c", probe],
-        env={"PATH": PATH},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        check=False,
-    ).returncode == 0
+    return (
+        subprocess.run(
+            ["sh", "-c", probe],
+            env={"PATH": PATH},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        ).returncode
+        == 0
+    )

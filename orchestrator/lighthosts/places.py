@@ -1,9 +1,9 @@
 """Where does everything of the light hosts stand on this machine?
 
-    <state>/secret  ports.json  *.lock            the machine's own
-    <state>/sites/<site>/site.json  …             one folder per site, its hosts inside it, so that
-    <state>/sites/<site>/hosts/<host>/host.json   removing a site cannot forget a host
-    <cgroup2>/lighthosts-<hash of state>/<site>/  {site,forward,<host>/{holder,init}}: every process
+<state>/secret  ports.json  *.lock            the machine's own
+<state>/sites/<site>/site.json  …             one folder per site, its hosts inside it, so that
+<state>/sites/<site>/hosts/<host>/host.json   removing a site cannot forget a host
+<cgroup2>/lighthosts-<hash of state>/<site>/  {site,forward,<host>/{holder,init}}: every process
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Places:
 
 
 def places() -> Places:
-    """This user's places: LIGHTHOSTS_DIR, else XDG_STATE_HOME, else ~/.local/state. Makes the folder.
+    """This user's places, below LIGHTHOSTS_DIR, else XDG_STATE_HOME, else ~/.local/state.
 
-    Raises MachineCannot where no cgroup2 is mounted.
+    Makes the folder. Raises MachineCannot where no cgroup2 is mounted.
     """
     state = state_folder()
     (state / "sites").mkdir(parents=True, exist_ok=True)

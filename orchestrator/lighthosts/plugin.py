@@ -1,0 +1,46 @@
+"""Where does Pulumi find the provider?"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from . import VERSION
+
+
+def install_plugin(pulumi_home: Path | None = None) -> Path:
+    """The plugin stands in Pulumi's plugin folder and starts this very Python; returns its path.
+
+    pulumi_home: default PULUMI_HOME, else ~/.pulumi. ORCHESTRATOR_PYTHON chooses another Python.
+    """
+    path = plugin_path(pulumi_home)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(_script())
+    fresh.chmod(0o755)
+    fresh.replace(path)
+    return path
+
+
+def plugin_installed(pulumi_home: Path | None = None) -> bool:
+    """Whether the plugin is there and starts this very Python."""
+    path = plugin_path(pulumi_home)
+    return path.is_file() and path.read_text() == _script()
+
+
+def plugin_path(pulumi_home: Path | None = None) -> Path:
+    """Where the plugin's program belongs."""
+    home = pulumi_home or Path(os.environ.get("PULUMI_HOME") or "~/.pulumi").expanduser()
+    name = "pulumi-resource-lighthost"
+    return home / "plugins" / f"resource-lighthost-v{VERSION}" / name
+
+
+def _script() -> str:
+    return (
+        "#!/bin/sh\n"
+        "# -P: whatever lies in the stack's folder must not stand in for our modules.\n"
+        f'exec "${{ORCHESTRATOR_PYTHON:-{shlex.quote(sys.executable)}}}" -P -m'
+        ' orchestrator.lighthosts.provider "$@"\n'
+    )
