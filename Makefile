@@ -22,7 +22,7 @@ down: venv
 	@$(BIN)/orchestrator destroy dev --yes
 
 setup: venv
-	@$(BIN)/python -m orchestrator.setup --fix --light-hosts $(SETUP_FLAGS)
+	@$(BIN)/python -m orchestrator.setup --fix --light-hosts
 
 venv:
 	@test -n "$(PYTHON)" || { echo "no python3 found; Debian: apt-get install -y python3-venv"; exit 1; }
@@ -37,8 +37,10 @@ static: venv
 check: static
 	@$(BIN)/pytest -q -m "not real and not slow" --hypothesis-profile=$(PROFILE)
 
-test: SETUP_FLAGS := --tests
-test: setup check
+# What is missing here is skipped by name; in CI it is an error, at once.
+test: venv
+	@$(BIN)/python -m orchestrator.setup --fix --light-hosts --tests || test -z "$$CI"
+	@$(MAKE) --no-print-directory check
 	@$(BIN)/pytest -q --hypothesis-profile=thorough
 
 fix: venv
