@@ -1,4 +1,4 @@
-"""What exactly is a stage asked to do? Its spec with every reference resolved, and what it needs."""
+"""What exactly is a stage asked to do? Its spec, every reference resolved, and what it needs."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def inputs_digest(app: App, context: RunContext, stage: Stage, resolved: StageSp
         "release": context.run.release,
         "environment": context.run.environment_digest,
     }
-    return sha256(rfc8785.dumps(body)).hexdigest()  # type: ignore[arg-type]  # Json is JSON
+    return sha256(rfc8785.dumps(body)).hexdigest()
 
 
 def _spec_for(stage: Stage, action: Action) -> tuple[StageSpec, StageKind, Action]:

@@ -1,0 +1,388 @@
+"""How does a run go on? The loop: events into the core, its commands out, one transaction each.
+
+It may die at any point. What the store does not say, the attempts' folders do, and whoever adopts
+the run reads both (services.runs.adopt).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from orchestrator.attempts.folder import AttemptFolder, Proof
+from orchestrator.attempts.hints import Hints, hint_name
+from orchestrator.core import scheduler as core
+from orchestrator.model.codec import encode
+from orchestrator.model.errors import OrchestratorError
+from orchestrator.model.events import Recorded, RunEvent
+from orchestrator.model.runs import (
+    Action,
+    Failure,
+    InPlace,
+    Outcome,
+    RequestKind,
+    Run,
+    StageRun,
+    Status,
+)
+from orchestrator.model.values import Json
+from orchestrator.ports import Transaction
+from orchestrator.services.app import App
+from orchestrator.services.interrupts import Interrupts
+from orchestrator.services.orders import RunContext, StageOrder, stage_order
+from orchestrator.services.watched import Ended, WatchedAttempt
+
+Told: TypeAlias = RunEvent | Recorded
+Listener: TypeAlias = Callable[[Told], None]
+
+LOOK_EVERY = 0.5  # seconds; a hint makes the driver look at once
+
+
+class Driver:
+    """Drives one run to its end, or until it waits for a person."""
+
+    def __init__(
+        self,
+        app: App,
+        context: RunContext,
+        state: core.RunState,
+        stages: Iterable[StageRun],
+        *,
+        listener: Listener,
+        interrupts: Interrupts,
+        only_hosts: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        self._app = app
+        self._context = context
+        self._run = context.run
+        self._state = state
+        self._stages = {stage.stage: stage for stage in stages}
+        self._listener = listener
+        self._interrupts = interrupts
+        self._only_hosts = dict(only_hosts or {})
+        self._attempts: dict[str, WatchedAttempt] = {}
+        self._refused: list[core.Event] = []  # starts that failed before an attempt existed
+        self._wake_at: datetime | None = None
+        self._asked = 0  # requests seen
+        self._interrupted = 0  # Ctrl-C seen
+        with app.store.read() as tx:
+            key = self._run.key
+            self._in_place = {s.stage: s for s in tx.in_place(key.pipeline, key.environment)}
+
+    def drive(self) -> Run:
+        """The run as it ended (or waits). What it told on the way went to the listener."""
+        name = hint_name(self._app.run_folder(self._run.key))
+        hints = Hints(name)
+        self._interrupts.hint_name = name
+        try:
+            self._adopt()
+            self._step([core.Began()])
+            while not self._run.status.ended:
+                if not self._refused:
+                    hints.wait(self._patience())
+                self._step([])
+        finally:
+            hints.close()
+        return self._run
+
+    def _step(self, events: list[core.Event]) -> None:
+        """What is new is recorded together with what the core makes of it; then it is done."""
+        now = self._app.clock.now()
+        told = {name: self._told(attempt) for name, attempt in self._attempts.items()}
+        ended = {
+            name: end
+            for name, attempt in self._attempts.items()
+            if (end := attempt.ended(self._app.grace)) is not None
+        }
+        for name in ended:  # the tail that came between the look and the end
+            told[name] += self._told(self._attempts[name])
+        events += self._refused
+        self._refused = []
+        events += self._asked_for()
+        events += [self._event(name, end) for name, end in ended.items()]
+        if self._wake_at and now >= self._wake_at:
+            self._wake_at = None
+            events.append(core.Woke())
+        if not events and not any(told.values()):
+            return
+        self._commit(now, told, ended, events)
+
+    def _commit(
+        self,
+        now: datetime,
+        told: Mapping[str, tuple[Recorded, ...]],
+        ended: Mapping[str, Ended],
+        events: list[core.Event],
+    ) -> None:
+        happened: list[RunEvent] = []
+        with self._app.store.write() as tx:
+            for recorded in told.values():
+                if recorded:
+                    tx.add_recorded(self._run.key, recorded)
+            for name, end in ended.items():
+                happened.append(self._record_end(tx, name, end, now))
+            commands = core.advance(self._state, events, now) if events else ()
+            starts = [c for c in commands if isinstance(c, core.Start)]
+            for command in commands:
+                happened += self._record(tx, command, now)
+            for event in happened:
+                tx.add_run_event(self._run.key, event)
+        for recorded in told.values():
+            for row in recorded:
+                self._listener(row)
+        for event in happened:
+            self._listener(event)
+        for name in ended:
+            self._attempts.pop(name).folder.remove()
+        for command in commands:
+            if isinstance(command, core.CancelStage) and command.stage in self._attempts:
+                self._attempts[command.stage].folder.ask_cancel("cancelled")
+        for start in starts:
+            self._start(start)
+
+    # what attempts and people say
+
+    def _told(self, attempt: WatchedAttempt) -> tuple[Recorded, ...]:
+        rows: tuple[Recorded, ...] = ()
+        while more := attempt.told():
+            rows += more
+            if len(rows) > 20_000:  # memory stays flat: the rest comes with the next look
+                break
+        return rows
+
+    def _event(self, name: str, end: Ended) -> core.Event:
+        number = self._attempts[name].number
+        if end.status is Status.LOST:
+            return core.Lost(stage=name, attempt=number, reason=end.reason)
+        return core.Finished(stage=name, attempt=number, status=end.status, cause=end.cause)
+
+    def _asked_for(self) -> list[core.Event]:
+        events: list[core.Event] = []
+        with self._app.store.read() as tx:
+            requests = tx.requests(self._run.key, after=self._asked)
+        for request in requests:
+            self._asked = request.number
+            events += self._stop(request.kind)
+        while self._interrupted < self._interrupts.count:
+            self._interrupted += 1
+            kinds = (RequestKind.HOLD_STARTS, RequestKind.CANCEL, RequestKind.KILL)
+            events += self._stop(kinds[min(self._interrupted, 3) - 1])
+        return events
+
+    def _stop(self, kind: RequestKind) -> list[core.Event]:
+        if kind is RequestKind.HOLD_STARTS:
+            return [core.StartsHeld()]
+        if kind is RequestKind.KILL:
+            for attempt in self._attempts.values():
+                attempt.folder.ask_cancel("kill")
+        return [core.CancelAsked()]
+
+    # what becomes of it in the store
+
+    def _record_end(self, tx: Transaction, name: str, end: Ended, now: datetime) -> RunEvent:
+        stage, outcome = self._stages[name], end.outcome
+        outputs = end.outputs
+        if end.status is Status.SKIPPED and name in self._in_place:
+            outputs = self._in_place[name].outputs
+        stage = replace(
+            stage,
+            status=end.status,
+            ended_at=now,
+            changes=outcome.changes,
+            outputs=outputs,
+            failures=outcome.failures,
+            hosts=outcome.hosts,
+            notes=outcome.notes,
+            reason=end.reason,
+        )
+        self._save(tx, stage)
+        self._place(tx, stage, now)
+        return self._happened("stage.finished", stage, now)
+
+    def _place(self, tx: Transaction, stage: StageRun, now: datetime) -> None:
+        """What stands in the environment after this end; a failure leaves nothing to skip by."""
+        key = self._run.key
+        here = self._in_place.get(stage.stage)
+        if self._run.action is Action.DESTROY:
+            if stage.status.good:
+                tx.take_out(key.pipeline, key.environment, stage.stage)
+            return
+        if stage.status.good:
+            here = InPlace(
+                pipeline=key.pipeline,
+                environment=key.environment,
+                stage=stage.stage,
+                run=key,
+                release=self._run.release,
+                inputs_digest=stage.inputs_digest,
+                outputs=stage.outputs,
+                at=now,
+            )
+        elif here is not None:
+            here = replace(here, inputs_digest="")
+        if here is not None:
+            self._in_place[stage.stage] = here
+            tx.put_in_place(here)
+
+    def _record(self, tx: Transaction, command: core.Command, now: datetime) -> list[RunEvent]:
+        match command:
+            case core.Start(stage=name, attempt=number):
+                stage = self._stages[name]
+                again = number > 1 and stage.attempts > 0
+                stage = replace(
+                    stage,
+                    status=Status.RUNNING,
+                    attempts=number,
+                    started_at=stage.started_at if again and stage.started_at else now,
+                    ended_at=None,
+                    reason="",
+                )
+                self._save(tx, stage)
+                return [self._happened("stage.retrying" if again else "stage.started", stage, now)]
+            case core.StageEnded(stage=name, status=status, reason=reason):
+                stage = replace(self._stages[name], status=status, reason=reason, ended_at=now)
+                self._save(tx, stage)
+                return [self._happened("stage.finished", stage, now)]
+            case core.WakeAt(at=at):
+                self._wake_at = min(at, self._wake_at) if self._wake_at else at
+                return []
+            case core.RunEnded(status=status, reason=reason):
+                return [self._end_run(tx, replace(self._run, status=status, reason=reason), now)]
+        return []
+
+    def _end_run(self, tx: Transaction, run: Run, now: datetime) -> RunEvent:
+        key = run.key
+        self._run = replace(run, ended_at=now)
+        tx.save_run(self._run)
+        tx.release_lease(key.pipeline, key.environment, run.lease_token)
+        tx.audit(
+            actor=run.requested_by,
+            verb=f"{run.action.value}.ended",
+            subject=str(key),
+            at=now,
+            body={"status": run.status.value, "reason": run.reason},
+        )
+        return RunEvent(
+            type="run.ended",
+            run=self._app.spoken(key),
+            at=now,
+            body={
+                "status": run.status.value,
+                "reason": run.reason,
+                "seconds": (now - run.started_at).total_seconds(),
+            },
+        )
+
+    def _save(self, tx: Transaction, stage: StageRun) -> None:
+        tx.save_stage_run(stage)
+        self._stages[stage.stage] = stage
+
+    def _happened(self, type_: str, stage: StageRun, now: datetime) -> RunEvent:
+        body: dict[str, Json] = {
+            "kind": stage.kind.value,
+            "status": stage.status.value,
+            "attempt": stage.attempts,
+            "reason": stage.reason,
+        }
+        if type_ == "stage.finished":
+            started = stage.started_at or now
+            body |= {
+                "seconds": (now - started).total_seconds(),
+                "changes": encode(stage.changes),
+                "failures": encode(stage.failures),
+                "hosts": encode(stage.hosts),
+                "notes": encode(stage.notes),
+            }
+        run = self._app.spoken(self._run.key)
+        return RunEvent(type=type_, run=run, at=now, stage=stage.stage, body=body)
+
+    # attempts
+
+    def _start(self, start: core.Start) -> None:
+        """The attempt lives; or the core hears at the next step why it does not."""
+        name, number = start.stage, start.attempt
+        try:
+            order = self._order(name, number)
+            with self._app.store.write() as tx:
+                self._save(tx, replace(self._stages[name], inputs_digest=order.digest))
+            folder = AttemptFolder.made(order.work.folder, encode(order.work, self._app.vault.seal))
+            self._app.start_attempt(folder, order.variables)
+        except OrchestratorError as error:
+            self._could_not_start(name, number, error)
+            return
+        self._attempts[name] = self._watched(order, name, number)
+
+    def _order(self, name: str, number: int) -> StageOrder:
+        hosts = self._only_hosts.get(name, ()) if number else ()
+        return stage_order(
+            self._app,
+            self._context,
+            self._context.pipeline.stages[name],
+            attempt=number,
+            action=self._run.action,
+            outputs_of=self._outputs_of,
+            may_skip_for=lambda digest: self._may_skip(name, digest),
+            only_hosts=hosts,
+        )
+
+    def _outputs_of(self, stage: str) -> Mapping[str, Json] | None:
+        """Outputs of this run where the stage succeeded in it, else those in place."""
+        ran = self._stages.get(stage)
+        if ran is not None and ran.status.good and self._run.action is Action.APPLY:
+            return ran.outputs
+        here = self._in_place.get(stage)
+        return here.outputs if here else None
+
+    def _may_skip(self, name: str, digest: str) -> bool:
+        """Equal inputs, and nothing above changed in this run (design 8, rule 11)."""
+        here = self._in_place.get(name)
+        above = (self._stages[need] for need in core.above(self._state, name))
+        return (
+            here is not None
+            and here.inputs_digest == digest
+            and not any(stage.changes.any or stage.attempts > 1 for stage in above)
+        )
+
+    def _could_not_start(self, name: str, number: int, error: OrchestratorError) -> None:
+        failure = Failure(where=name, what=str(error))
+        end = Ended(
+            status=Status.FAILED, outcome=Outcome(status=Status.FAILED, failures=(failure,))
+        )
+        now = self._app.clock.now()
+        with self._app.store.write() as tx:
+            event = self._record_end(tx, name, end, now)
+            tx.add_run_event(self._run.key, event)
+        self._listener(event)
+        self._refused.append(
+            core.Finished(stage=name, attempt=number, status=Status.FAILED, cause=end.cause)
+        )
+
+    def _watched(self, order: StageOrder, name: str, number: int) -> WatchedAttempt:
+        folder = AttemptFolder(order.work.folder)
+        return WatchedAttempt(folder, stage=name, number=number, mark=order.work.mark)
+
+    def _adopt(self) -> None:
+        """Attempts that run already are watched; those that never started are started now."""
+        key = self._run.key
+        for stage in list(self._stages.values()):
+            if stage.status is not Status.RUNNING:
+                continue
+            path = self._app.run_folder(key) / f"{stage.stage}-{stage.attempts}"
+            folder = AttemptFolder(path)
+            if folder.proof() is Proof.NEVER_STARTED:
+                self._start(core.Start(stage=stage.stage, attempt=stage.attempts))
+                continue
+            with self._app.store.read() as tx:
+                after = tx.taken_in(key, stage.stage, stage.attempts)
+            mark = f"{self._app.store.id}:{key}/{stage.stage}/{stage.attempts}"
+            self._attempts[stage.stage] = WatchedAttempt(
+                folder, stage=stage.stage, number=stage.attempts, mark=mark, after=after
+            )
+
+    def _patience(self) -> float:
+        if self._wake_at is None:
+            return LOOK_EVERY
+        left = self._wake_at - self._app.clock.now()
+        return max(0.0, min(LOOK_EVERY, left / timedelta(seconds=1)))

@@ -1,0 +1,450 @@
+"""What can be asked of runs: start one, take one over, go on with one, stop one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator.attempts.hints import hint, hint_name
+from orchestrator.attempts.locks import FileLock, is_held
+from orchestrator.core import scheduler as core
+from orchestrator.core.graph import Graph, select
+from orchestrator.model.codec import decode, encode
+from orchestrator.model.definitions import Environment, Pipeline
+from orchestrator.model.errors import Locked, NotFound, OrchestratorError, Refused, UsageError
+from orchestrator.model.events import RunEvent
+from orchestrator.model.runs import (
+    Action,
+    InPlace,
+    Lease,
+    RequestKind,
+    Run,
+    RunKey,
+    RunStatus,
+    StageRun,
+    Status,
+)
+from orchestrator.services.app import App
+from orchestrator.services.driver import Driver, Listener
+from orchestrator.services.interrupts import Interrupts
+from orchestrator.services.orders import RunContext
+from orchestrator.services.sources import Sources, prepared, settled
+
+
+def start(
+    app: App,
+    *,
+    pipeline: str,
+    environment: str,
+    action: Action,
+    select_: Sequence[str] = (),
+    listener: Listener,
+    interrupts: Interrupts,
+) -> Run:
+    """A new run, driven to its end.
+
+    Raises Refused (a gate, a protection, a moved state), Locked (somebody changes the environment),
+    NotFound, UsageError, ReleaseError, SecretError: then nothing was started.
+    """
+    asked = _pipeline(app, pipeline), _environment(app, environment)
+    _allowed(app, *asked, action)
+    sources = prepared(app, *asked, action)
+    with app.store.read() as tx:
+        stages = _stages(asked[0], action, select_, tx.in_place(pipeline, environment))
+    run, lock = _opened(app, *asked, action, select_, sources, stages)
+    with closing(lock):
+        return _drive(app, run, asked, stages, listener=listener, interrupts=interrupts)
+
+
+def adopt(app: App, key: RunKey, *, listener: Listener, interrupts: Interrupts) -> Run:
+    """A run whose controller died, driven to its end. Raises Locked where it lives."""
+    lock = FileLock.taken(_lock_path(app, key))
+    if lock is None:
+        raise Locked(
+            f"{app.spoken(key)} is driven by another process.",
+            next=f"Follow it: orchestrator wait {app.spoken(key)}",
+        )
+    with closing(lock):
+        with app.store.read() as tx:
+            run, stages = tx.run(key), tx.stage_runs(key)
+        if run.status.ended:
+            return run
+        return _drive(app, run, _as_run(run), stages, listener=listener, interrupts=interrupts)
+
+
+def retry(
+    app: App,
+    key: RunKey,
+    *,
+    from_stage: str = "",
+    failed_hosts: bool = False,
+    listener: Listener,
+    interrupts: Interrupts,
+) -> Run:
+    """The run goes on from the stages that did not succeed, with the outputs recorded so far.
+
+    from_stage: that stage and all that depend on it run again as well. failed_hosts: Ansible
+    stages run only the hosts that failed or were not reached. Raises Refused where the run
+    succeeded, is not the environment's newest, or its environment's files changed since.
+    """
+    with app.store.read() as tx:
+        run, stages = tx.run(key), tx.stage_runs(key)
+        newest = tx.runs(pipeline=key.pipeline, environment=key.environment, limit=1)[0]
+    _may_retry(app, run, newest, from_stage)
+    asked = _as_run(run)
+    again = _again(asked[0], run.action, stages, from_stage)
+    hosts = _failed_hosts(stages) if failed_hosts else {}
+    settled(app, run, asked)
+    run, lock = _reopened(app, run, again)
+    with closing(lock):
+        return _drive(
+            app, run, asked, again, listener=listener, interrupts=interrupts, only_hosts=hosts
+        )
+
+
+def request(app: App, key: RunKey, kind: RequestKind) -> Run:
+    """The driver of the run is asked to stop. Raises Refused where the run has ended."""
+    with app.store.write() as tx:
+        run = tx.run(key)
+        if run.status.ended:
+            raise Refused(
+                f"{app.spoken(key)} has ended already: {run.status.value}.",
+                holds="Nothing was changed.",
+            )
+        tx.add_request(key, kind, by=app.actor, at=app.clock.now())
+        tx.audit(
+            actor=app.actor,
+            verb=f"run.{kind.value}",
+            subject=str(key),
+            at=app.clock.now(),
+            body={},
+        )
+    hint(hint_name(app.run_folder(key)))
+    return run
+
+
+def is_driven(app: App, key: RunKey) -> bool:
+    """Whether a living process drives the run."""
+    return is_held(_lock_path(app, key))
+
+
+def unfinished(app: App, pipeline: str, environment: str) -> Run | None:
+    """The environment's run that has not ended, whether it is driven or not."""
+    with app.store.read() as tx:
+        newest = tx.runs(pipeline=pipeline, environment=environment, limit=1)
+    return newest[0] if newest and not newest[0].status.ended else None
+
+
+def initial(stage: core.StageNode, order: int, run: RunKey) -> StageRun:
+    status = Status.PENDING if stage.selected else Status.UNNEEDED
+    reason = "" if stage.selected else "--select left it out"
+    return StageRun(
+        run=run, stage=stage.name, kind=stage.kind, status=status, reason=reason, order=order
+    )
+
+
+# starting
+
+
+def _pipeline(app: App, name: str) -> Pipeline:
+    if name not in app.project.pipelines:
+        raise NotFound(
+            f"there is no pipeline '{name}'.", next=f"Pipelines: {', '.join(app.project.pipelines)}"
+        )
+    return app.project.pipelines[name]
+
+
+def _environment(app: App, name: str) -> Environment:
+    if name not in app.project.environments:
+        known = ", ".join(app.project.environments) or "none (inventories/<env>/environment.yaml)"
+        raise NotFound(f"there is no environment '{name}'.", next=f"Environments: {known}")
+    return app.project.environments[name]
+
+
+def _allowed(app: App, pipeline: Pipeline, environment: Environment, action: Action) -> None:
+    """What the environment itself refuses, before anybody is asked for anything."""
+    name = environment.name
+    if environment.gate:
+        raise Refused(
+            f"{name} is behind gate '{environment.gate}': it takes only what was approved and "
+            f"rehearsed, by a promotion.",
+            holds="Nothing was started.",
+            next=f"Bring the change up in an environment without a gate; then: "
+            f"orchestrator promote RELEASE --to {name}",
+        )
+    if action is Action.DESTROY and environment.protect.destroy:
+        raise Refused(
+            f"{name} is protected against destroy (protect.destroy in "
+            f"{environment.position.file}).",
+            holds="Nothing was started.",
+        )
+    _check_backend(app, pipeline, environment)
+
+
+def _check_backend(app: App, pipeline: Pipeline, environment: Environment) -> None:
+    """`state:` is recorded at the first run; a changed one would leave the old stacks behind."""
+    with app.store.read() as tx:
+        recorded = tx.backend(pipeline.name, environment.name)
+    wanted = environment.state.backend if environment.state else recorded
+    if recorded is not None and wanted != recorded:
+        raise Refused(
+            f"{environment.name} keeps its stacks in '{recorded}', but its `state:` now says "
+            f"'{wanted}' ({environment.positions.get('state', environment.position)}).",
+            holds="Nothing was started; the stacks are where they were.",
+            next="Put `state:` back, or move the stacks first.",
+        )
+
+
+def _stages(
+    pipeline: Pipeline, action: Action, patterns: Sequence[str], in_place: Sequence[InPlace]
+) -> tuple[core.StageNode, ...]:
+    graph = Graph.of(pipeline)
+    chosen = select(graph, tuple(patterns)) if patterns else frozenset(graph.names)
+    if action is Action.DESTROY:
+        left = [here.stage for here in in_place if here.stage not in pipeline.stages]
+        if left:
+            raise Refused(
+                f"stage {', '.join(left)} is in place, but pipeline {pipeline.name} no longer "
+                "has it, so nobody knows how to take it away.",
+                holds="Nothing was started.",
+                next="Check out the release that made it (orchestrator status) and destroy there.",
+            )
+    return core.nodes(pipeline, graph, action=action, selected=chosen)
+
+
+def _opened(
+    app: App,
+    pipeline: Pipeline,
+    environment: Environment,
+    action: Action,
+    patterns: Sequence[str],
+    sources: Sources,
+    nodes: Sequence[core.StageNode],
+) -> tuple[Run, FileLock]:
+    """Lease, run, stages and audit row in one transaction; the run's lock is held before it."""
+    now = app.clock.now()
+    with app.store.write() as tx:
+        number = tx.next_number(pipeline.name, environment.name)
+        key = RunKey(pipeline.name, environment.name, number)
+        _refuse_second(app, tx.lease(pipeline.name, environment.name), key)
+        lock = FileLock.taken(_lock_path(app, key))
+        if lock is None:
+            raise Locked(f"{app.spoken(key)} is being started by another process.")
+        lease = tx.take_lease(
+            pipeline.name, environment.name, owner=app.actor, purpose=f"run {key}", at=now
+        )
+        run = Run(
+            key=key,
+            action=action,
+            status=RunStatus.RUNNING,
+            release=sources.release,
+            environment_digest=sources.environment_digest,
+            requested_by=app.actor,
+            started_at=now,
+            select=tuple(patterns),
+            lease_token=lease.token,
+            definition={"pipeline": encode(pipeline), "environment": encode(environment)},
+        )
+        tx.add_run(run, [initial(node, order, key) for order, node in enumerate(nodes)])
+        if tx.backend(pipeline.name, environment.name) is None:
+            backend = environment.state.backend if environment.state else "builtin"
+            tx.record_backend(pipeline.name, environment.name, backend)
+        tx.audit(
+            actor=app.actor,
+            verb=f"{action.value}.started",
+            subject=str(key),
+            at=now,
+            body={"release": sources.release, "environment": sources.environment_digest},
+        )
+    return run, lock
+
+
+def _refuse_second(app: App, lease: Lease | None, key: RunKey) -> None:
+    if lease is None:
+        return
+    held = lease.purpose.removeprefix("run ")
+    name, held_key = key.environment, None
+    if "#" in held:
+        held_key = app.key(held)
+        held = app.spoken(held_key)
+    since = lease.taken_at.strftime("%H:%M:%S")
+    alive = held_key is None or is_driven(app, held_key)
+    gone = "" if alive else " Its controller is gone; either command below takes it over."
+    raise Locked(
+        f"{name} is being changed by run {held} ({lease.owner}, since {since} UTC).{gone}",
+        holds="Nothing was started.",
+        next=f"Wait for it: orchestrator wait {held}   End it: orchestrator cancel {held}",
+    )
+
+
+# going on
+
+
+def _drive(
+    app: App,
+    run: Run,
+    asked: tuple[Pipeline, Environment],
+    stages: Sequence[core.StageNode] | Sequence[StageRun],
+    *,
+    listener: Listener,
+    interrupts: Interrupts,
+    only_hosts: Mapping[str, tuple[str, ...]] | None = None,
+) -> Run:
+    pipeline, environment = asked
+    with app.store.read() as tx:
+        runs = tx.stage_runs(run.key)
+        _, release_name, _, body = tx.release(run.release)
+    left_out = {stage.stage for stage in runs if stage.status is Status.UNNEEDED}
+    graph = Graph.of(pipeline)
+    nodes = core.nodes(
+        pipeline, graph, action=run.action, selected=frozenset(graph.names) - left_out
+    )
+    state = core.RunState(
+        nodes, limits=_limits(pipeline, environment), statuses={s.stage: s for s in runs}
+    )
+    artifacts = body.get("artifacts", {})
+    assert isinstance(artifacts, Mapping)
+    context = RunContext(
+        run=run,
+        pipeline=pipeline,
+        environment=environment,
+        release_name=release_name,
+        artifacts=artifacts,
+        tree=app.tree(run.key.pipeline, run.key.environment),
+    )
+    listener(_begun(app, context, runs))
+    try:
+        settled(app, run, asked)
+    except OrchestratorError as error:
+        _abandon(app, run, error)
+        raise
+    driver = Driver(
+        app,
+        context,
+        state,
+        runs,
+        listener=listener,
+        interrupts=interrupts,
+        only_hosts=only_hosts,
+    )
+    return driver.drive()
+
+
+def _begun(app: App, context: RunContext, stages: Sequence[StageRun]) -> RunEvent:
+    run = context.run
+    return RunEvent(
+        type="run.started",
+        run=app.spoken(run.key),
+        at=run.started_at,
+        body={
+            "action": run.action.value,
+            "release": context.release_name,
+            "by": run.requested_by,
+            "environment": run.key.environment,
+            "stages": [
+                {"stage": s.stage, "kind": s.kind.value, "status": s.status.value} for s in stages
+            ],
+        },
+    )
+
+
+def _abandon(app: App, run: Run, error: OrchestratorError) -> None:
+    """The run ends before any stage began: its lease is free and its record says why."""
+    now = app.clock.now()
+    with app.store.write() as tx:
+        tx.save_run(replace(run, status=RunStatus.FAILED, reason=str(error), ended_at=now))
+        tx.release_lease(run.key.pipeline, run.key.environment, run.lease_token)
+
+
+def _limits(pipeline: Pipeline, environment: Environment) -> core.Widths:
+    return core.Widths.of(pipeline.limits, environment.limits)
+
+
+def _as_run(run: Run) -> tuple[Pipeline, Environment]:
+    """The definitions a run was started with, whatever the checkout says by now."""
+    return (
+        decode(Pipeline, run.definition["pipeline"]),
+        decode(Environment, run.definition["environment"]),
+    )
+
+
+# retrying
+
+
+def _may_retry(app: App, run: Run, newest: Run, from_stage: str) -> None:
+    name = app.spoken(run.key)
+    if not run.status.ended:
+        raise Refused(
+            f"{name} has not ended.",
+            holds="Nothing was started.",
+            next=f"Follow it: orchestrator wait {name}",
+        )
+    if run.status is RunStatus.SUCCEEDED and not from_stage:
+        raise Refused(
+            f"{name} succeeded; there is nothing to try again.",
+            next=f"From a stage: orchestrator retry {name} --from STAGE",
+        )
+    if newest.key != run.key:
+        raise Refused(
+            f"{app.spoken(newest.key)} ran after {name}; what stands there is no longer what "
+            f"{name} left.",
+            holds="Nothing was started.",
+            next=f"Start anew: orchestrator up {run.key.environment}",
+        )
+
+
+def _again(
+    pipeline: Pipeline, action: Action, stages: Sequence[StageRun], from_stage: str
+) -> tuple[StageRun, ...]:
+    chosen: frozenset[str] = frozenset()
+    if from_stage:
+        pattern = f"{from_stage}..." if action is Action.APPLY else f"...{from_stage}"
+        chosen = select(Graph.of(pipeline), (pattern,))
+    return tuple(
+        replace(stage, status=Status.PENDING, reason="", failures=(), ended_at=None)
+        if stage.stage in chosen or not (stage.status.good or stage.status is Status.UNNEEDED)
+        else stage
+        for stage in stages
+    )
+
+
+def _failed_hosts(stages: Sequence[StageRun]) -> dict[str, tuple[str, ...]]:
+    bad = ("failed", "unreachable", "not_reached")
+    chosen = {
+        stage.stage: tuple(host for host, state in stage.hosts.items() if state in bad)
+        for stage in stages
+        if stage.status is Status.FAILED
+    }
+    return {stage: hosts for stage, hosts in chosen.items() if hosts}
+
+
+def _reopened(app: App, run: Run, stages: Sequence[StageRun]) -> tuple[Run, FileLock]:
+    key, now = run.key, app.clock.now()
+    lock = FileLock.taken(_lock_path(app, key))
+    if lock is None:
+        raise Locked(f"{app.spoken(key)} is driven by another process.")
+    with app.store.write() as tx:
+        _refuse_second(app, tx.lease(key.pipeline, key.environment), key)
+        lease = tx.take_lease(
+            key.pipeline, key.environment, owner=app.actor, purpose=f"run {key}", at=now
+        )
+        run = replace(
+            run, status=RunStatus.RUNNING, ended_at=None, reason="", lease_token=lease.token
+        )
+        tx.save_run(run)
+        for stage in stages:
+            tx.save_stage_run(stage)
+        tx.audit(actor=app.actor, verb="run.retried", subject=str(key), at=now, body={})
+    return run, lock
+
+
+def _lock_path(app: App, key: RunKey) -> Path:
+    return app.folder("attempts", key.pipeline) / f"{key.environment}-{key.number}.lock"
+
+
+def validate_select(pipeline: Pipeline, patterns: Sequence[str]) -> None:
+    """Raises UsageError for a pattern that names no stage."""
+    if patterns and not select(Graph.of(pipeline), tuple(patterns)):
+        raise UsageError(f"--select {' '.join(patterns)} chooses no stage.")

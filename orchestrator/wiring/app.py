@@ -1,0 +1,81 @@
+"""How does a checkout become an App? Root, project, store, keys, clock, and the warm parent."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.attempts.folder import AttemptFolder
+from orchestrator.attempts.warm import WarmParent
+from orchestrator.files.definitions import find_root, load_project
+from orchestrator.services.app import App
+from orchestrator.setup.pulumi_cli import find_pulumi
+from orchestrator.store.folders import open_store
+from orchestrator.trust.vault import Keys, StoreVault
+from orchestrator.wiring.clock import SystemClock
+
+
+@contextmanager
+def opened_app(directory: Path, *, warm: bool = False) -> Iterator[App]:
+    """The App of the project that a folder lies in.
+
+    warm: start the parent of attempts now, so that its imports go on meanwhile. Raises
+    DefinitionError, StoreMissing, WrongStore, SecretError.
+    """
+    attempts = LazyParent()
+    if warm:
+        attempts.begin()
+    try:
+        root = find_root(directory)
+        project = load_project(root)
+        store = open_store(project.id, project.store)
+        yield App(
+            root=root,
+            project=project,
+            store=store,
+            vault=StoreVault(Keys.load(store.folder / "keys.json")),
+            clock=SystemClock(),
+            actor=actor(),
+            variables=dict(os.environ),
+            start_attempt=attempts.start,
+            tools=tools,
+        )
+    finally:
+        attempts.close()
+
+
+class LazyParent:
+    """The warm parent, started when it is needed and at most once."""
+
+    def __init__(self) -> None:
+        self._parent: WarmParent | None = None
+
+    def begin(self) -> WarmParent:
+        if self._parent is None:
+            self._parent = WarmParent("orchestrator.wiring.attempt")
+        return self._parent
+
+    def start(self, folder: AttemptFolder, variables: Mapping[str, str]) -> None:
+        self.begin().start(folder, variables)
+
+    def close(self) -> None:
+        if self._parent is not None:
+            self._parent.close()
+
+
+def tools() -> Mapping[str, Path]:
+    """The programs that executors are handed. Raises ToolError naming the fix."""
+    return {"pulumi": find_pulumi(os.environ)}
+
+
+def actor() -> str:
+    """Who acts, as the record names them."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in some containers
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()} pid {os.getpid()}"

@@ -1,0 +1,103 @@
+"""What is an attempt process made of? `python -m orchestrator.wiring.attempt FD` is its parent."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+
+from orchestrator.ansible.executor import AnsibleExecutor
+from orchestrator.ansible.warm import preload as preload_ansible
+from orchestrator.attempts.folder import AttemptFolder
+from orchestrator.attempts.process import Order, carry_out
+from orchestrator.attempts.warm import serve
+from orchestrator.core.references import resolve_spec
+from orchestrator.model.codec import decode
+from orchestrator.model.definitions import StageKind
+from orchestrator.model.errors import SecretError
+from orchestrator.model.values import Reference, Secret, Tree, leaves, secrets_in
+from orchestrator.model.work import Work
+from orchestrator.ports import StageExecutor
+from orchestrator.pulumi.executor import PulumiExecutor
+from orchestrator.pulumi.warm import preload as preload_pulumi
+from orchestrator.steps.check import CheckExecutor
+from orchestrator.steps.command import CommandExecutor
+from orchestrator.trust.redaction import KnownSecrets
+from orchestrator.trust.secrets import resolve
+from orchestrator.trust.vault import Keys, StoreVault
+from orchestrator.wiring.clock import SystemClock
+
+EXECUTORS: Mapping[StageKind, Callable[[], StageExecutor]] = {
+    StageKind.PULUMI: PulumiExecutor,
+    StageKind.ANSIBLE: AnsibleExecutor,
+    StageKind.COMMAND: CommandExecutor,
+    StageKind.CHECK: CheckExecutor,
+}
+
+
+def main(folder: AttemptFolder, variables: Mapping[str, str]) -> None:
+    """Carries out the attempt of a folder."""
+    carry_out(
+        folder,
+        opened=lambda f: _opened(f, variables),
+        executors=EXECUTORS,
+        now=SystemClock().now,
+    )
+
+
+def _opened(folder: AttemptFolder, variables: Mapping[str, str]) -> Order:
+    """The order with its secrets in: opened, resolved, and known to the redactor."""
+    data = json.loads(folder.work.read_text(encoding="utf-8"))
+    vault = StoreVault(Keys.load(Path(data["cache"]).parent / "keys.json"))
+    work = decode(Work, data, vault.open)
+    secrets = {
+        name: resolve(locator, variables, work.project) for name, locator in work.secrets.items()
+    }
+    spec = resolve_spec(work.spec, lambda reference: _secret(reference, secrets))
+    credentials = {name: variables[name] for name in work.credentials if name in variables}
+    redactor = KnownSecrets()
+    for value in _known(spec, work, credentials):
+        redactor.add(value)
+    notes = tuple(
+        f"a secret of stage {work.stage} is too short or too simple to be hidden in what tools "
+        f"print ({count})"
+        for count in ([f"{len(redactor.weak)} of them"] if redactor.weak else [])
+    )
+    work = replace(work, spec=spec, credentials=credentials)
+    return Order(work=work, redactor=redactor, seal=vault.seal, notes=notes)
+
+
+def _secret(reference: Reference, secrets: Mapping[str, str]) -> Tree:
+    name = reference.path[1] if len(reference.path) == 2 else ""
+    if reference.path[0] != "secrets" or name not in secrets:
+        raise SecretError(f"'{reference}' cannot be resolved in an attempt.")
+    return Secret(secrets[name])
+
+
+def _known(spec: object, work: Work, credentials: Mapping[str, str]) -> list[str]:
+    """Every text that may not be told: secrets of the spec, the passphrase, what tools may see."""
+    known = [str(leaf) for value in _spec_secrets(spec) for leaf in leaves(value)]
+    if work.stack is not None:
+        known.append(str(work.stack.passphrase.value))
+    return known + [value for name, value in credentials.items() if _looks_secret(name)]
+
+
+def _spec_secrets(spec: object) -> list[Tree]:
+    found: list[Tree] = []
+    for field in fields(spec):  # type: ignore[arg-type]  # every StageSpec is a dataclass
+        value = getattr(spec, field.name)
+        found += secrets_in(list(value) if isinstance(value, tuple) else value)
+    return found
+
+
+def _looks_secret(name: str) -> bool:
+    words = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSPHRASE", "CREDENTIAL")
+    return any(word in name.upper() for word in words)
+
+
+if __name__ == "__main__":
+    preload_pulumi()
+    preload_ansible()
+    serve(int(sys.argv[1]), main)
