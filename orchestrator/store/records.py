@@ -1,0 +1,229 @@
+"""What lies in the database? One table per noun; `schema.py` says how it is made.
+
+Every row belongs to a project (a PostgreSQL database may hold several), by its own column or
+through its run. Natural names are unique; `id` is the order in which the store learned of a row. Columns
+are for what is searched for; the rest is JSON (`columns.Body`). A project's writes follow one
+another (`database.py`), so a reader who saw an id has seen every lower one of its project.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, LargeBinary, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from orchestrator.store.columns import BigNumber, Body, Moment, Words
+
+
+class StoreRecord(SQLModel, table=True):
+    """A project's store: its identity."""
+
+    __tablename__ = "stores"
+
+    project: str = Field(primary_key=True)
+    store: str  # a random id, made once by `store init`
+    protected: str  # the git ref that gates and access rules are read from; "" where none
+    created_at: datetime = Field(sa_type=Moment)
+
+
+class ClaimRecord(SQLModel, table=True):
+    """A gated environment may run from this store."""
+
+    __tablename__ = "claims"
+
+    project: str = Field(primary_key=True)
+    environment: str = Field(primary_key=True)
+    claimed_at: datetime = Field(sa_type=Moment)
+
+
+class LeaseRecord(SQLModel, table=True):
+    """One row per environment that was ever leased; it outlives the lease to keep the token."""
+
+    __tablename__ = "leases"
+
+    project: str = Field(primary_key=True)
+    pipeline: str = Field(primary_key=True)
+    environment: str = Field(primary_key=True)
+    token: int = Field(sa_type=BigNumber)
+    held: bool
+    owner: str = Field(sa_type=Words)
+    purpose: str = Field(sa_type=Words)
+    taken_at: datetime = Field(sa_type=Moment)
+
+
+class RunRecord(SQLModel, table=True):
+    """A run; `id` is its short name inside the database."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        UniqueConstraint("project", "pipeline", "environment", "number", name="runs_key"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
+    project: str
+    pipeline: str
+    environment: str
+    number: int
+    action: str
+    status: str
+    release: str
+    environment_digest: str
+    requested_by: str = Field(sa_type=Words)
+    started_at: datetime = Field(sa_type=Moment)
+    ended_at: datetime | None = Field(default=None, sa_type=Moment)
+    lease_token: int = Field(sa_type=BigNumber)
+    reason: str = Field(sa_type=Words)
+    selected: Any = Field(sa_type=Body)  # [text]
+    definition: Any = Field(sa_type=Body)
+
+
+class StageRecord(SQLModel, table=True):
+    """A stage run."""
+
+    __tablename__ = "stages"
+
+    run_id: int = Field(primary_key=True, foreign_key="runs.id", sa_type=BigNumber)
+    stage: str = Field(primary_key=True)
+    place: int  # in the pipeline
+    kind: str
+    status: str
+    attempts: int
+    started_at: datetime | None = Field(default=None, sa_type=Moment)
+    ended_at: datetime | None = Field(default=None, sa_type=Moment)
+    inputs_digest: str
+    reason: str = Field(sa_type=Words)
+    changes: Any = Field(sa_type=Body)
+    outputs: Any = Field(sa_type=Body)  # secrets sealed
+    failures: Any = Field(sa_type=Body)
+    hosts: Any = Field(sa_type=Body)
+    notes: Any = Field(sa_type=Body)
+
+
+class EventRecord(SQLModel, table=True):
+    """What was told while an attempt of a stage ran."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        UniqueConstraint("run_id", "stage", "attempt", "sequence", name="events_once"),
+        Index("events_host", "run_id", "host", "id"),
+        Index("events_failed", "run_id", "failed", "id"),
+        Index("events_run", "run_id", "id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
+    run_id: int = Field(foreign_key="runs.id", sa_type=BigNumber)
+    stage: str
+    attempt: int
+    sequence: int
+    at: datetime = Field(sa_type=Moment)
+    type: str
+    host: str = Field(sa_type=Words)
+    failed: bool
+    body: Any = Field(sa_type=Body)
+
+
+class RunEventRecord(SQLModel, table=True):
+    """A change of a run or of one of its stages."""
+
+    __tablename__ = "run_events"
+    __table_args__ = (Index("run_events_run", "run_id", "id"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
+    run_id: int = Field(foreign_key="runs.id", sa_type=BigNumber)
+    run: str  # its name as it was told
+    type: str
+    stage: str
+    at: datetime = Field(sa_type=Moment)
+    body: Any = Field(sa_type=Body)
+
+
+class RequestRecord(SQLModel, table=True):
+    """What another command asks the driver of a run."""
+
+    __tablename__ = "requests"
+    __table_args__ = (Index("requests_run", "run_id", "id"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
+    run_id: int = Field(foreign_key="runs.id", sa_type=BigNumber)
+    kind: str
+    stage: str
+    requested_by: str = Field(sa_type=Words)
+    at: datetime = Field(sa_type=Moment)
+
+
+class InPlaceRecord(SQLModel, table=True):
+    """What stands in an environment, stage by stage."""
+
+    __tablename__ = "in_place"
+
+    project: str = Field(primary_key=True)
+    pipeline: str = Field(primary_key=True)
+    environment: str = Field(primary_key=True)
+    stage: str = Field(primary_key=True)
+    run_id: int = Field(foreign_key="runs.id", sa_type=BigNumber)
+    release: str
+    inputs_digest: str
+    outputs: Any = Field(sa_type=Body)  # secrets sealed
+    at: datetime = Field(sa_type=Moment)
+
+
+class BackendRecord(SQLModel, table=True):
+    """Where the states of an environment's stacks were first put: its recorded `state:`."""
+
+    __tablename__ = "backends"
+
+    project: str = Field(primary_key=True)
+    pipeline: str = Field(primary_key=True)
+    environment: str = Field(primary_key=True)
+    backend: str
+
+
+class ReleaseRecord(SQLModel, table=True):
+    """A release; its files lie in `blobs`."""
+
+    __tablename__ = "releases"
+    __table_args__ = (
+        UniqueConstraint("project", "digest", name="releases_digest"),
+        UniqueConstraint("project", "name", name="releases_name"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
+    project: str
+    digest: str
+    name: str
+    at: datetime = Field(sa_type=Moment)
+    body: Any = Field(sa_type=Body)
+
+
+class BlobRecord(SQLModel, table=True):
+    """A file's content, compressed by zlib, under the sha256 of the uncompressed content."""
+
+    __tablename__ = "blobs"
+
+    project: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
+    content: bytes = Field(sa_type=LargeBinary)
+
+
+class AuditRecord(SQLModel, table=True):
+    """An act. Triggers refuse every change, removal, and number out of turn (`triggers.py`)."""
+
+    __tablename__ = "audit"
+
+    project: str = Field(primary_key=True)
+    number: int = Field(primary_key=True, sa_type=BigNumber)  # 1, 2, 3 … within the project
+    at: datetime = Field(sa_type=Moment)
+    actor: str = Field(sa_type=Words)
+    verb: str
+    subject: str = Field(sa_type=Words)
+    body: Any = Field(sa_type=Body)
+
+
+class RevisionRecord(SQLModel, table=True):
+    """Alembic's own table: which revision of the schema this database has."""
+
+    __tablename__ = "alembic_version"
+
+    version_num: str = Field(primary_key=True, max_length=32)
