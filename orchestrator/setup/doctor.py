@@ -85,12 +85,12 @@ def _pulumi_rows(options: Options) -> tuple[Row, Row]:
         seen = ", ".join(f"{c.version or 'no version'} at {c.path}" for c in old.found)
         return _no_pulumi(seen, State.OLD), _no_yaml_host()
     found = f"{chosen.version} at {chosen.path}"
-    row = Row(name=PULUMI, needed=str(NEEDED), found=found, state=State.OK)
+    row = Row(name=PULUMI, needed=NEEDED, found=found, state=State.OK)
     return row, _yaml_row(chosen, options)
 
 
 def _no_pulumi(found: str, state: State) -> Row:
-    return Row(name=PULUMI, needed=str(NEEDED), found=found, state=state, fix=FIX, can_fix=True)
+    return Row(name=PULUMI, needed=NEEDED, found=found, state=state, fix=FIX, can_fix=True)
 
 
 def _no_yaml_host() -> Row:

@@ -25,7 +25,7 @@ from orchestrator.setup.rows import cache_of, home_of
 OWN_VERSION = (
     "3.259.0"  # the one that is installed where there is none; also in tools/pulumi/go.mod
 )
-NEEDED = SpecifierSet(">=3.259,<4")
+NEEDED = ">=3.259,<4"
 FIX = "orchestrator doctor --fix"
 ANSWER_LIMIT_S = 30.0
 
@@ -40,7 +40,7 @@ class Candidate:
     @property
     def fits(self) -> bool:
         try:
-            return NEEDED.contains(Version(self.version), prereleases=True)
+            return SpecifierSet(NEEDED).contains(Version(self.version), prereleases=True)
         except InvalidVersion:
             return False
 

@@ -82,7 +82,7 @@ def _package_row(wish: Requirement) -> Row:
     fits = found is not None and wish.specifier.contains(found, prereleases=True)
     return Row(
         name=f"{wish.name} (Python)",
-        needed=str(wish.specifier),
+        needed=",".join(sorted(map(str, wish.specifier), reverse=True)),
         found=found or "not there",
         state=State.OK if fits else State.OLD if found else State.MISSING,
         fix="" if fits else SYNC,

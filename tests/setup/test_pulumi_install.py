@@ -49,7 +49,7 @@ def _curl(machine: Machine, script: str) -> Path:
 def test_pulumis_own_installer_is_taken_where_it_is_reached(
     machine: Machine, builds: list[Path]
 ) -> None:
-    """What the vendor's script lays down is moved into the versions folder, and nothing is built."""
+    """What the vendor's script lays down goes into the versions folder; nothing is built."""
     lay = "\n".join(f'install -m755 /dev/null "$3/bin/{p.name}"' for p in PROGRAMS)
     _curl(machine, f'mkdir -p "$3/bin"\n{lay}')
     pulumi = _install(machine)
