@@ -7,7 +7,7 @@
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
 BIN := .venv/bin
-CODE := orchestrator tests tools bench
+TYPED := $(foreach folder,orchestrator tests tools bench,$(if $(wildcard $(folder)/*.py),$(folder)))
 STEP := tools/step
 PROFILE ?= quick
 
@@ -29,9 +29,9 @@ venv:
 	@$(PYTHON) tools/venv.py
 
 static: venv
-	@$(STEP) "ruff" $(BIN)/ruff check -q $(CODE)
-	@$(STEP) "ruff format" $(BIN)/ruff format -q --check $(CODE)
-	@$(STEP) "mypy" $(BIN)/mypy $(CODE)
+	@$(STEP) "ruff" $(BIN)/ruff check -q .
+	@$(STEP) "ruff format" $(BIN)/ruff format -q --check .
+	@$(STEP) "mypy" $(BIN)/mypy $(TYPED)
 	@$(STEP) "import contracts" $(BIN)/lint-imports --no-logo
 
 check: static
@@ -44,5 +44,5 @@ test: venv
 	@$(BIN)/pytest -q --hypothesis-profile=thorough
 
 fix: venv
-	@$(BIN)/ruff check -q --fix $(CODE) || true
-	@$(BIN)/ruff format -q $(CODE)
+	@$(BIN)/ruff check -q --fix . || true
+	@$(BIN)/ruff format -q .
