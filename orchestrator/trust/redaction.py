@@ -21,16 +21,19 @@ MASK = "*****"
 _DEEPEST = 200  # levels of JSON; what is deeper is masked whole
 _LARGEST_HELD = 1024 * 1024  # characters a stream holds back at most, e.g. of blank lines
 _BLANK = re.compile(r"\s+")
-_BLANK_OR_ANSI = re.compile(
-    r"""\s+
-      | (?:\x1b\[ | \x9b) [0-?]* [\ -/]* (?:[@-~] | \Z)       # colours, cursor
-      | \x1b[\]PX^_] [^\x07\x1b\x9c]* (?:\x07 | \x1b\\ | \x9c | \x1b?\Z)  # titles, links
-      | \x1b (?:[\ -/]* [0-Z\\^-~] | \Z)
-      | [\x00-\x08\x0e-\x1a\x7f\u200b-\u200f\u2060\ufeff]      # seen by nobody
-    """,
+_ANSI = re.compile(  # begins with a set of characters: so it is searched for ten times as fast
+    r"""[\x1b\x9b] (?:
+        (?: (?<=\x9b) | \[) [0-?]* [\ -/]* (?:[@-~] | \Z)           # colours, cursor
+      | [\]PX^_] [^\x07\x1b\x9c]* (?:\x07 | \x1b\\ | \x9c | \x1b?\Z)  # titles, links
+      | [\ -/]* [0-Z\\^-~]
+      | \Z )""",
     re.VERBOSE,
 )
-_MAY_BE_ANSI = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\x9b\u200b-\u200f\u2060\ufeff]")
+_UNSEEN = r"\x00-\x08\x0e-\x1a\x7f\u200b-\u200f\u2060\ufeff"
+_UNSEEN_RUN = re.compile(f"[{_UNSEEN}]+")
+_LEFT_OUT = re.compile(rf"\s+ | [{_UNSEEN}]+ | {_ANSI.pattern}", re.VERBOSE)
+_MAY_BE_ANSI = re.compile(rf"[{_UNSEEN}\x1b\x9b]")
+_NO_BLANKS = {code: None for code in range(128) if chr(code).isspace()}
 
 Span = tuple[int, int]
 
@@ -147,16 +150,16 @@ class _Search:
         """Where secrets stand, in order, not overlapping: [start, end) in characters."""
         if len(text) < self.shortest:
             return []
-        found = self._spans(text, "".join(text.split()), _BLANK)
+        found = self._spans(text, _without_blanks(text), _BLANK)
         if _MAY_BE_ANSI.search(text):  # besides, for a secret may look like the end of a sequence
-            found += self._spans(text, _BLANK_OR_ANSI.sub("", text), _BLANK_OR_ANSI)
+            found += self._spans(text, _without_blanks(_without_ansi(text)), _LEFT_OUT)
         return list(_merged(sorted(found)))
 
     def open_at(self, text: str) -> int:
         """From where on the text may be the beginning of a secret that goes on; else its length."""
         places = [self._open_at(text, _BLANK)]
         if _MAY_BE_ANSI.search(text):
-            places.append(self._open_at(text, _BLANK_OR_ANSI))
+            places.append(self._open_at(text, _LEFT_OUT))
         return min(places)
 
     def _spans(self, text: str, solid: str, left_out: re.Pattern[str]) -> list[Span]:
@@ -185,6 +188,15 @@ class _Search:
                 return len(text) - width
             width *= 2
         return 0
+
+
+def _without_blanks(text: str) -> str:
+    """What _BLANK.sub gives, 20 times as fast."""
+    return text.translate(_NO_BLANKS) if text.isascii() else "".join(text.split())
+
+
+def _without_ansi(text: str) -> str:
+    return _UNSEEN_RUN.sub("", _ANSI.sub("", text))
 
 
 def _places(text: str, left_out: re.Pattern[str]) -> list[int]:

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.model.values import Json
+from orchestrator.trust import redaction
 from orchestrator.trust.redaction import MASK, KnownSecrets
 
 ALPHABET = string.ascii_letters + string.digits + "+/=&<>\"'\\ $%{}é"
@@ -219,3 +220,13 @@ def test_a_stream_says_what_the_whole_says(parts: list[str], seed: int) -> None:
     known = KnownSecrets(["hunter2hunter3", "ter3hunter9", "x hunter9 ter3 x"])
     text = "".join(parts)
     assert streamed(known, text, seed) == known.text(text)
+
+
+@given(st.text(alphabet="\x1b\x9b[]0;1m \x07\n\\AZ~é\u200b\x00\x1c", max_size=30))
+def test_the_fast_ways_are_the_slow_ones(text: str) -> None:
+    """What is searched and the map back into the text leave out the same characters."""
+    for solid, left_out in (
+        (redaction._without_blanks(text), redaction._BLANK),
+        (redaction._without_blanks(redaction._without_ansi(text)), redaction._LEFT_OUT),
+    ):
+        assert solid == "".join(text[place] for place in redaction._places(text, left_out))
