@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Row, Table, select
+from sqlalchemy import Connection, Executable, Row, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.model.errors import NotFound
@@ -42,24 +43,23 @@ class Part:
             raise RuntimeError("a read transaction of the store cannot write")
         return self._connection.execute(statement, values or None).rowcount
 
-    def _insert(self, into: Table) -> Any:
-        """An insert that knows ON CONFLICT: sqlite.Insert or postgresql.Insert, alike in use."""
-        if self._connection.dialect.name == "postgresql":
-            return postgresql.insert(into)
-        return sqlite.insert(into)
-
     def _put(self, into: Table, values: Mapping[str, Any]) -> None:
-        """Inserts the row, or gives the row of the same primary key these values."""
-        keys = [column.name for column in into.primary_key]
-        insert = self._insert(into)
-        rest = {name: insert.excluded[name] for name in values if name not in keys}
-        self._change(insert.on_conflict_do_update(index_elements=keys, set_=rest), values)
+        """Inserts the row (all its columns), or gives the row of the same primary key these."""
+        self._change(_put_statement(into, self._connection.dialect.name), values)
+
+    def _add_once(
+        self, into: Table, once: tuple[str, ...], values: Mapping[str, Any] | Sequence[Any]
+    ) -> int:
+        """Inserts the rows that are not there yet, by the unique columns `once`; how many."""
+        return self._change(_once_statement(into, once, self._connection.dialect.name), values)
 
     def _run_id(self, key: RunKey) -> int:
         """Raises NotFound naming the nearest runs."""
         found = self._run_ids.get(key)
         if found is None:
-            found = self._scalar(select(RUNS.c.id).where(*self._is(RUNS, key), _number(key)))
+            names = {"pipeline": key.pipeline, "environment": key.environment}
+            values = {"project": self._project, "number": key.number} | names
+            found = self._connection.execute(_RUN_ID, values).scalar()
             if found is None:
                 raise NotFound(f"there is no run {key.short}. {self._nearest(key)}")
             self._run_ids[key] = found
@@ -92,5 +92,26 @@ class Part:
         return f"Nothing has run in {key.pipeline}/{key.environment}; the latest runs: {names}."
 
 
-def _number(key: RunKey) -> Any:
-    return RUNS.c.number == key.number
+# Statements of the driving loop are built once: building costs more than running them.
+
+
+@cache
+def _put_statement(into: Table, dialect: str) -> Any:
+    keys = [column.name for column in into.primary_key]
+    insert = _insert(into, dialect)
+    rest = {name: insert.excluded[name] for name in into.c.keys() if name not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=rest)
+
+
+@cache
+def _once_statement(into: Table, once: tuple[str, ...], dialect: str) -> Any:
+    return _insert(into, dialect).on_conflict_do_nothing(index_elements=once)
+
+
+def _insert(into: Table, dialect: str) -> Any:
+    """An insert that knows ON CONFLICT: sqlite.Insert or postgresql.Insert, alike in use."""
+    return postgresql.insert(into) if dialect == "postgresql" else sqlite.insert(into)
+
+
+_KEY = ("project", "pipeline", "environment", "number")
+_RUN_ID = select(RUNS.c.id).where(*(RUNS.c[name] == bindparam(name) for name in _KEY))

@@ -1,9 +1,9 @@
 """What lies in the database? One table per noun; `schema.py` says how it is made.
 
 Every row belongs to a project (a PostgreSQL database may hold several), by its own column or
-through its run. Natural names are unique; `id` is the order in which the store learned of a row. Columns
-are for what is searched for; the rest is JSON (`columns.Body`). A project's writes follow one
-another (`database.py`), so a reader who saw an id has seen every lower one of its project.
+through its run. Natural names are unique; `id` is the order in which the store learned of a row.
+Columns are for what is searched for; the rest is JSON (`columns.Body`). A project's writes follow
+one another (`database.py`), so a reader who saw an id has seen every lower one of its project.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, insert, select
 
 from orchestrator.model.errors import ReleaseError
 from orchestrator.model.values import Json
@@ -48,8 +48,7 @@ class Releases(Part):
             "at": at,
             "body": body,
         }
-        once = self._insert(RELEASES).on_conflict_do_nothing(index_elements=["project", "digest"])
-        self._change(once, values)
+        self._add_once(RELEASES, ("project", "digest"), values)
 
     def known_blobs(self, digests: Iterable[str]) -> frozenset[str]:
         """Those of them that are stored."""
@@ -96,7 +95,7 @@ class Releases(Part):
             if sha256(content).hexdigest() != digest:
                 raise ValueError(f"a content does not have the sha256 {digest}")
             values = {"project": self._project, "digest": digest, "content": zlib.compress(content)}
-            self._change(self._insert(BLOBS), values)
+            self._change(insert(BLOBS), values)
 
     def _my_releases(self) -> Any:
         return RELEASES.c.project == self._project

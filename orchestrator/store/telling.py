@@ -27,8 +27,7 @@ class Telling(Part):
         rows = [_recorded_values(run_id, event) for event in events]
         if not rows:
             return 0
-        insert_new = self._insert(EVENTS).on_conflict_do_nothing(index_elements=_ONCE)
-        return self._change(insert_new, rows)
+        return self._add_once(EVENTS, _ONCE, rows)
 
     def recorded(
         self,
