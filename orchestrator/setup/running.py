@@ -74,12 +74,16 @@ def _run(
     except OSError as why:
         said.write(str(why).encode())
         return None
+    seen = ""
     try:
         while True:
             try:
                 return program.wait(timeout=HEARTBEAT_S)
             except subprocess.TimeoutExpired:
-                report(f"{step}: {time.monotonic() - begun:.0f} s so far{_last_line(said)}")
+                last = _last_line(said)
+                news = f" ({last})" if last != seen else ""  # an old word would look like today's
+                report(f"{step}: {time.monotonic() - begun:.0f} s so far{news}")
+                seen = last
     finally:
         if program.poll() is None:
             os.killpg(program.pid, signal.SIGTERM)
@@ -94,7 +98,7 @@ def _text(said: IO[bytes]) -> str:
 
 def _last_line(said: IO[bytes]) -> str:
     lines = _tail(_text(said)).splitlines()
-    return f" ({lines[-1][:100]})" if lines else ""
+    return lines[-1][:100] if lines else ""
 
 
 def _tail(text: str) -> str:

@@ -23,14 +23,14 @@ def test_a_step_tells_its_beginning_and_its_time() -> None:
 
 
 def test_a_long_step_beats(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """While it runs, a line comes again and again with the time so far and its last words."""
+    """While it runs, a line comes again and again with the time so far, and its words once."""
     monkeypatch.setattr(running, "HEARTBEAT_S", 0.02)
     fifo = tmp_path / "enough"
     os.mkfifo(fifo)
     beats: list[str] = []
 
     def report(line: str) -> None:
-        if "so far (working)" in line:
+        if " s so far" in line:
             beats.append(line)
             if len(beats) == 3:
                 fifo.write_text("enough")
@@ -38,6 +38,7 @@ def test_a_long_step_beats(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     program = f"print('working', flush=True); open({str(fifo)!r}).read()"
     run_step("a step", [sys.executable, "-c", program], report, env=os.environ)
     assert len(beats) >= 3
+    assert sum("(working)" in beat for beat in beats) == 1  # said once, not again as if it were new
 
 
 def test_a_failed_step_carries_its_last_lines() -> None:
