@@ -7,12 +7,8 @@ import sys
 from pathlib import Path
 
 from .errors import LightHostError
-from .hosts import delete_host, read_host
 from .image import ensure_image, require_image
-from .places import places
 from .plugin import install_plugin, plugin_installed, plugin_path
-from .records import read_host_record, read_site_record
-from .sites import delete_site, site_runs
 
 
 def main() -> int:
@@ -66,6 +62,11 @@ def _install(pulumi_home: Path | None, *, only_check: bool) -> int:
 
 
 def _list() -> None:
+    from .hosts import read_host  # here, since `doctor` asks the other commands often
+    from .places import places
+    from .records import read_host_record, read_site_record
+    from .sites import site_runs
+
     where = places()
     for folder in sorted(where.state.glob("sites/*")):
         site = read_site_record(folder / "site.json")
@@ -79,6 +80,10 @@ def _list() -> None:
 
 
 def _destroy(ids: list[str]) -> None:
+    from .hosts import delete_host
+    from .places import places
+    from .sites import delete_site
+
     where = places()
     for id_ in ids:
         if where.site(id_).exists():

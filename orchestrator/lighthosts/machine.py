@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from .errors import MachineCannot
@@ -18,24 +19,31 @@ _PROGRAMS = ("unshare", "nsenter", "setsid", "ip", "mount", "chroot")
 
 def prepare_machine(places: Places) -> None:
     """The machine can hold light hosts. Raises MachineCannot with all that is missing."""
-    lacking = machine_lacks()
-    if lacking:
-        raise MachineCannot(
-            "light hosts cannot run here", why=", ".join(lacking), then="see `orchestrator doctor`"
-        )
+    require_machine()
     if int(_INOTIFY.read_text()) < _INOTIFY_WANTED:
         _INOTIFY.write_text(str(_INOTIFY_WANTED))
     places.cgroups.mkdir(exist_ok=True)
 
 
-def machine_lacks() -> list[str]:
-    """What is missing for light hosts, in words; empty if nothing is. Takes about 10 ms."""
+def require_machine() -> None:
+    """Raises MachineCannot with all that is missing; changes nothing."""
+    lacking = machine_lacks()
+    if lacking:
+        raise MachineCannot(
+            "light hosts cannot run here", why=", ".join(lacking), then="see `orchestrator doctor`"
+        )
+
+
+@cache
+def machine_lacks() -> tuple[str, ...]:
+    """What is missing for light hosts, in words; empty if nothing is. Looked up once."""
     if os.geteuid() != 0:
-        return ["they need root for now"]
+        return ("they need root for now",)
     missing = [program for program in _PROGRAMS if not shutil.which(program, path=PATH)]
     if missing:
-        return [f"missing programs: {', '.join(missing)} (packages util-linux, iproute2)"]
-    return [f"the kernel lacks {feature}" for feature, probe in _PROBES.items() if not _runs(probe)]
+        return (f"missing programs: {', '.join(missing)} (packages util-linux, iproute2)",)
+    lacking = [feature for feature, probe in _PROBES.items() if not _runs(probe)]
+    return tuple(f"the kernel lacks {feature}" for feature in lacking)
 
 
 _PROBES = {

@@ -54,7 +54,11 @@ def places() -> Places:
 
     Makes the folder. Raises MachineCannot where no cgroup2 is mounted.
     """
-    state = state_folder()
+    return places_at(state_folder())
+
+
+def places_at(state: Path) -> Places:
+    """The places that belong to a state folder, which is made."""
     (state / "sites").mkdir(parents=True, exist_ok=True)
     mark = hashlib.sha256(str(state).encode()).hexdigest()[:8]
     return Places(state=state, cgroups=_cgroup2() / f"lighthosts-{mark}")

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from . import hosts, sites
 from .errors import BadRequest, LightHostError
 from .image import require_image
+from .machine import require_machine
 from .places import Places
 from .schema import HOST, NETWORK
 
@@ -102,6 +103,7 @@ class Networks:
         if inputs["cidr"] == self.unknown:
             return Found(inputs=inputs, outputs={"site": id_, "sshUser": "root"})
         if preview:
+            require_machine()
             require_image()
             self.planned.networks[id_] = inputs["cidr"]
             return _found_site(sites.predict_site(self.places, id_, inputs["cidr"]))

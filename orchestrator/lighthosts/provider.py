@@ -13,13 +13,14 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 import grpc
 
 from . import VERSION
 from .errors import BadRequest, LightHostError
-from .places import Places, places
+from .places import places
 from .protocol import (
     UNKNOWN,
     empty_pb2,
@@ -40,8 +41,9 @@ _STABLE = ("address", "hostname", "network", "sshPort", "hostKey")
 class LightHosts(provider_pb2_grpc.ResourceProviderServicer):
     """The provider protocol over `provided`: one method per call, named by the protocol."""
 
-    def __init__(self, where: Places) -> None:
-        self._types = provided(where, unknown=UNKNOWN)
+    @cached_property
+    def _types(self) -> dict[str, Provided]:
+        return provided(places(), unknown=UNKNOWN)  # late: what is wrong is said at a resource
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
         del request, context
@@ -134,7 +136,7 @@ class LightHosts(provider_pb2_grpc.ResourceProviderServicer):
 def main() -> None:
     """Serve until the engine that started us is gone."""
     server = grpc.server(ThreadPoolExecutor(max_workers=_WIDTH))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(LightHosts(places()), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(LightHosts(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
