@@ -99,7 +99,7 @@ class Part:
 def _put_statement(into: Table, dialect: str) -> Any:
     keys = [column.name for column in into.primary_key]
     insert = _insert(into, dialect)
-    rest = {name: insert.excluded[name] for name in into.c.keys() if name not in keys}
+    rest = {c.name: insert.excluded[c.name] for c in into.columns if c.name not in keys}
     return insert.on_conflict_do_update(index_elements=keys, set_=rest)
 
 

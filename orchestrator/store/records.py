@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, LargeBinary, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, PrimaryKeyConstraint, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from orchestrator.store.columns import BigNumber, Body, Moment, Words
@@ -225,5 +225,6 @@ class RevisionRecord(SQLModel, table=True):
     """Alembic's own table: which revision of the schema this database has."""
 
     __tablename__ = "alembic_version"
+    __table_args__ = (PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),)
 
     version_num: str = Field(primary_key=True, max_length=32)
