@@ -71,7 +71,7 @@ class Database:
     @contextmanager
     def _begun(self, begin: str, snapshot: dict[str, Any]) -> Iterator[Connection]:
         self._forget_parents_connections()
-        options: dict[str, Any] = {_BEGIN: begin}
+        options: dict[str, Any] = {_BEGIN: begin, "preserve_rowcount": True}  # for INSERT too
         if self._engine.dialect.name == "postgresql":
             options.update(snapshot)
         with self._in_turn():

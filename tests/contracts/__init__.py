@@ -1,0 +1,1 @@
+"""Does every implementation keep the promise of its port?"""
