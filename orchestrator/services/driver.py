@@ -13,7 +13,11 @@ from typing import TypeAlias
 
 from orchestrator.attempts.folder import AttemptFolder, Proof
 from orchestrator.attempts.hints import Hints, hint_name
-from orchestrator.core import scheduler as core
+from orchestrator.core import moves
+from orchestrator.core.graph import Graph
+from orchestrator.core.run_state import RunState
+from orchestrator.core.scheduler import advance
+from orchestrator.core.selection import DOTS, select
 from orchestrator.model.codec import encode
 from orchestrator.model.errors import OrchestratorError
 from orchestrator.model.events import Recorded, RunEvent
@@ -47,7 +51,8 @@ class Driver:
         self,
         app: App,
         context: RunContext,
-        state: core.RunState,
+        graph: Graph,
+        state: RunState,
         stages: Iterable[StageRun],
         *,
         listener: Listener,
@@ -57,18 +62,21 @@ class Driver:
         self._app = app
         self._context = context
         self._run = context.run
+        self._graph = graph
         self._state = state
         self._stages = {stage.stage: stage for stage in stages}
         self._listener = listener
         self._interrupts = interrupts
         self._only_hosts = dict(only_hosts or {})
         self._attempts: dict[str, WatchedAttempt] = {}
-        self._refused: list[core.Event] = []  # starts that failed before an attempt existed
-        self._wake_at: datetime | None = None
+        self._refused: list[moves.Event] = []  # starts that failed before an attempt existed
         self._asked = 0  # requests seen
         self._interrupted = 0  # Ctrl-C seen
         with app.store.read() as tx:
             key = self._run.key
+            lease = tx.lease(key.pipeline, key.environment)
+            # What was asked before the run was (re)opened, with this lease, was heard then.
+            self._since = lease.taken_at if lease else self._run.started_at
             self._in_place = {s.stage: s for s in tx.in_place(key.pipeline, key.environment)}
 
     def drive(self) -> Run:
@@ -78,7 +86,7 @@ class Driver:
         self._interrupts.hint_name = name
         try:
             self._adopt()
-            self._step([core.Began()])
+            self._step([moves.Began()])
             while not self._run.status.ended:
                 if not self._refused:
                     hints.wait(self._patience())
@@ -87,7 +95,7 @@ class Driver:
             hints.close()
         return self._run
 
-    def _step(self, events: list[core.Event]) -> None:
+    def _step(self, events: list[moves.Event]) -> None:
         """What is new is recorded together with what the core makes of it; then it is done."""
         now = self._app.clock.now()
         told = {name: self._told(attempt) for name, attempt in self._attempts.items()}
@@ -102,9 +110,9 @@ class Driver:
         self._refused = []
         events += self._asked_for()
         events += [self._event(name, end) for name, end in ended.items()]
-        if self._wake_at and now >= self._wake_at:
-            self._wake_at = None
-            events.append(core.Woke())
+        wake = self._state.next_wake
+        if wake is not None and now >= wake:
+            events.append(moves.Woke())
         if not events and not any(told.values()):
             return
         self._commit(now, told, ended, events)
@@ -114,7 +122,7 @@ class Driver:
         now: datetime,
         told: Mapping[str, tuple[Recorded, ...]],
         ended: Mapping[str, Ended],
-        events: list[core.Event],
+        events: list[moves.Event],
     ) -> None:
         happened: list[RunEvent] = []
         with self._app.store.write() as tx:
@@ -122,9 +130,9 @@ class Driver:
                 if recorded:
                     tx.add_recorded(self._run.key, recorded)
             for name, end in ended.items():
-                happened.append(self._record_end(tx, name, end, now))
-            commands = core.advance(self._state, events, now) if events else ()
-            starts = [c for c in commands if isinstance(c, core.Start)]
+                self._record_end(tx, name, end, now)
+            commands = advance(self._state, events, now) if events else ()
+            starts = [c for c in commands if isinstance(c, moves.Start)]
             for command in commands:
                 happened += self._record(tx, command, now)
             for event in happened:
@@ -137,7 +145,7 @@ class Driver:
         for name in ended:
             self._attempts.pop(name).folder.remove()
         for command in commands:
-            if isinstance(command, core.CancelStage) and command.stage in self._attempts:
+            if isinstance(command, moves.CancelStage) and command.stage in self._attempts:
                 self._attempts[command.stage].folder.ask_cancel("cancelled")
         for start in starts:
             self._start(start)
@@ -152,36 +160,40 @@ class Driver:
                 break
         return rows
 
-    def _event(self, name: str, end: Ended) -> core.Event:
+    def _event(self, name: str, end: Ended) -> moves.Event:
         number = self._attempts[name].number
         if end.status is Status.LOST:
-            return core.Lost(stage=name, attempt=number, reason=end.reason)
-        return core.Finished(stage=name, attempt=number, status=end.status, cause=end.cause)
+            return moves.Lost(stage=name, attempt=number, reason=end.reason)
+        return moves.Finished(
+            stage=name, attempt=number, status=end.status, cause=end.cause, reason=end.reason
+        )
 
-    def _asked_for(self) -> list[core.Event]:
-        events: list[core.Event] = []
+    def _asked_for(self) -> list[moves.Event]:
+        events: list[moves.Event] = []
         with self._app.store.read() as tx:
             requests = tx.requests(self._run.key, after=self._asked)
         for request in requests:
             self._asked = request.number
-            events += self._stop(request.kind)
+            if request.at >= self._since:
+                events += self._stop(request.kind)
         while self._interrupted < self._interrupts.count:
             self._interrupted += 1
             kinds = (RequestKind.HOLD_STARTS, RequestKind.CANCEL, RequestKind.KILL)
             events += self._stop(kinds[min(self._interrupted, 3) - 1])
         return events
 
-    def _stop(self, kind: RequestKind) -> list[core.Event]:
+    def _stop(self, kind: RequestKind) -> list[moves.Event]:
         if kind is RequestKind.HOLD_STARTS:
-            return [core.StartsHeld()]
+            return [moves.StartsHeld()]
         if kind is RequestKind.KILL:
             for attempt in self._attempts.values():
                 attempt.folder.ask_cancel("kill")
-        return [core.CancelAsked()]
+        return [moves.CancelAsked()]
 
     # what becomes of it in the store
 
-    def _record_end(self, tx: Transaction, name: str, end: Ended, now: datetime) -> RunEvent:
+    def _record_end(self, tx: Transaction, name: str, end: Ended, now: datetime) -> None:
+        """What the attempt did; whether the stage has ended with it is for the core to say."""
         stage, outcome = self._stages[name], end.outcome
         outputs = end.outputs
         if end.status is Status.SKIPPED and name in self._in_place:
@@ -199,7 +211,6 @@ class Driver:
         )
         self._save(tx, stage)
         self._place(tx, stage, now)
-        return self._happened("stage.finished", stage, now)
 
     def _place(self, tx: Transaction, stage: StageRun, now: datetime) -> None:
         """What stands in the environment after this end; a failure leaves nothing to skip by."""
@@ -226,9 +237,9 @@ class Driver:
             self._in_place[stage.stage] = here
             tx.put_in_place(here)
 
-    def _record(self, tx: Transaction, command: core.Command, now: datetime) -> list[RunEvent]:
+    def _record(self, tx: Transaction, command: moves.Command, now: datetime) -> list[RunEvent]:
         match command:
-            case core.Start(stage=name, attempt=number):
+            case moves.Start(stage=name, attempt=number):
                 stage = self._stages[name]
                 again = number > 1 and stage.attempts > 0
                 stage = replace(
@@ -240,15 +251,23 @@ class Driver:
                     reason="",
                 )
                 self._save(tx, stage)
-                return [self._happened("stage.retrying" if again else "stage.started", stage, now)]
-            case core.StageEnded(stage=name, status=status, reason=reason):
-                stage = replace(self._stages[name], status=status, reason=reason, ended_at=now)
+                return [self._happened("stage.started", stage, now)]
+            case moves.StageEnded(stage=name, status=status, reason=reason):
+                stage = self._stages[name]
+                stage = replace(
+                    stage,
+                    status=status,
+                    reason=reason or stage.reason,
+                    ended_at=stage.ended_at or now,
+                )
                 self._save(tx, stage)
                 return [self._happened("stage.finished", stage, now)]
-            case core.WakeAt(at=at):
-                self._wake_at = min(at, self._wake_at) if self._wake_at else at
-                return []
-            case core.RunEnded(status=status, reason=reason):
+            case moves.WakeAt(at=at, stage=name, attempt=number):
+                when = f"attempt {number} at {at:%H:%M:%S} UTC"
+                stage = replace(self._stages[name], status=Status.PENDING, reason=when)
+                self._save(tx, stage)
+                return [self._happened("stage.retrying", stage, now)]
+            case moves.RunEnded(status=status, reason=reason):
                 return [self._end_run(tx, replace(self._run, status=status, reason=reason), now)]
         return []
 
@@ -286,7 +305,7 @@ class Driver:
             "attempt": stage.attempts,
             "reason": stage.reason,
         }
-        if type_ == "stage.finished":
+        if type_ != "stage.started":
             started = stage.started_at or now
             body |= {
                 "seconds": (now - started).total_seconds(),
@@ -300,7 +319,7 @@ class Driver:
 
     # attempts
 
-    def _start(self, start: core.Start) -> None:
+    def _start(self, start: moves.Start) -> None:
         """The attempt lives; or the core hears at the next step why it does not."""
         name, number = start.stage, start.attempt
         try:
@@ -338,7 +357,7 @@ class Driver:
     def _may_skip(self, name: str, digest: str) -> bool:
         """Equal inputs, and nothing above changed in this run (design 8, rule 11)."""
         here = self._in_place.get(name)
-        above = (self._stages[need] for need in core.above(self._state, name))
+        above = (self._stages[need] for need in select(self._graph, (DOTS + name,)) if need != name)
         return (
             here is not None
             and here.inputs_digest == digest
@@ -350,13 +369,10 @@ class Driver:
         end = Ended(
             status=Status.FAILED, outcome=Outcome(status=Status.FAILED, failures=(failure,))
         )
-        now = self._app.clock.now()
         with self._app.store.write() as tx:
-            event = self._record_end(tx, name, end, now)
-            tx.add_run_event(self._run.key, event)
-        self._listener(event)
+            self._record_end(tx, name, end, self._app.clock.now())
         self._refused.append(
-            core.Finished(stage=name, attempt=number, status=Status.FAILED, cause=end.cause)
+            moves.Finished(stage=name, attempt=number, status=Status.FAILED, cause=end.cause)
         )
 
     def _watched(self, order: StageOrder, name: str, number: int) -> WatchedAttempt:
@@ -372,7 +388,7 @@ class Driver:
             path = self._app.run_folder(key) / f"{stage.stage}-{stage.attempts}"
             folder = AttemptFolder(path)
             if folder.proof() is Proof.NEVER_STARTED:
-                self._start(core.Start(stage=stage.stage, attempt=stage.attempts))
+                self._start(moves.Start(stage=stage.stage, attempt=stage.attempts))
                 continue
             with self._app.store.read() as tx:
                 after = tx.taken_in(key, stage.stage, stage.attempts)
@@ -382,7 +398,8 @@ class Driver:
             )
 
     def _patience(self) -> float:
-        if self._wake_at is None:
+        wake = self._state.next_wake
+        if wake is None:
             return LOOK_EVERY
-        left = self._wake_at - self._app.clock.now()
+        left = wake - self._app.clock.now()
         return max(0.0, min(LOOK_EVERY, left / timedelta(seconds=1)))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
 import rfc8785
 
+from orchestrator.core.nodes import timeout_of
 from orchestrator.core.references import has_references, references_in, resolve, resolve_spec
 from orchestrator.model.codec import decode_value, encode
 from orchestrator.model.definitions import (
     AnsibleSpec,
-    CheckSpec,
     Environment,
     Pipeline,
     PulumiSpec,
@@ -27,8 +26,6 @@ from orchestrator.model.runs import Action, Run
 from orchestrator.model.values import Json, Reference, Secret, Tree
 from orchestrator.model.work import StackTarget, Work
 from orchestrator.services.app import App
-
-DEFAULT_TIMEOUT = timedelta(hours=1)
 
 
 class MissingOutput(OrchestratorError):
@@ -106,7 +103,7 @@ def stage_order(
         may_skip=action is Action.APPLY and may_skip_for(digest),
         where=str(stage.position),
         mark=mark,
-        timeout=stage.timeout or _default_timeout(resolved),
+        timeout=timeout_of(stage),
         grace=app.grace,
     )
     variables = {name: app.variables[name] for name in names if name in app.variables}
@@ -249,9 +246,3 @@ def backend_url(app: App, pipeline: str, environment: str) -> str:
     if recorded and recorded != "builtin":
         return recorded
     return f"file://{app.folder('stacks', 'state')}"
-
-
-def _default_timeout(spec: StageSpec) -> timedelta:
-    if isinstance(spec, CheckSpec):
-        return spec.within + spec.hold + timedelta(minutes=1)
-    return DEFAULT_TIMEOUT

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from orchestrator.attempts.hints import hint, hint_name
 from orchestrator.attempts.locks import FileLock, is_held
-from orchestrator.core import scheduler as core
-from orchestrator.core.graph import Graph, select
+from orchestrator.core.graph import graph_of
+from orchestrator.core.nodes import narrowest, nodes_of
+from orchestrator.core.run_state import RunState
+from orchestrator.core.selection import left_out_by, select
 from orchestrator.model.codec import decode, encode
-from orchestrator.model.definitions import Environment, Pipeline
-from orchestrator.model.errors import Locked, NotFound, OrchestratorError, Refused, UsageError
-from orchestrator.model.events import RunEvent
+from orchestrator.model.definitions import Environment, Pipeline, StageKind
+from orchestrator.model.errors import Locked, NotFound, OrchestratorError, Refused
 from orchestrator.model.runs import (
     Action,
-    InPlace,
     Lease,
     RequestKind,
     Run,
@@ -27,10 +27,11 @@ from orchestrator.model.runs import (
     Status,
 )
 from orchestrator.services.app import App
+from orchestrator.services.begun import begun
 from orchestrator.services.driver import Driver, Listener
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.orders import RunContext
-from orchestrator.services.sources import Sources, prepared, settled
+from orchestrator.services.sources import Sources, prepared, same_environment, settled
 
 
 def start(
@@ -50,12 +51,11 @@ def start(
     """
     asked = _pipeline(app, pipeline), _environment(app, environment)
     _allowed(app, *asked, action)
+    select(graph_of(asked[0]), select_)
     sources = prepared(app, *asked, action)
-    with app.store.read() as tx:
-        stages = _stages(asked[0], action, select_, tx.in_place(pipeline, environment))
-    run, lock = _opened(app, *asked, action, select_, sources, stages)
+    run, lock = _opened(app, *asked, action, select_, sources)
     with closing(lock):
-        return _drive(app, run, asked, stages, listener=listener, interrupts=interrupts)
+        return _drive(app, run, asked, listener=listener, interrupts=interrupts)
 
 
 def adopt(app: App, key: RunKey, *, listener: Listener, interrupts: Interrupts) -> Run:
@@ -68,10 +68,10 @@ def adopt(app: App, key: RunKey, *, listener: Listener, interrupts: Interrupts) 
         )
     with closing(lock):
         with app.store.read() as tx:
-            run, stages = tx.run(key), tx.stage_runs(key)
+            run = tx.run(key)
         if run.status.ended:
             return run
-        return _drive(app, run, _as_run(run), stages, listener=listener, interrupts=interrupts)
+        return _drive(app, run, _as_run(run), listener=listener, interrupts=interrupts)
 
 
 def retry(
@@ -96,12 +96,10 @@ def retry(
     asked = _as_run(run)
     again = _again(asked[0], run.action, stages, from_stage)
     hosts = _failed_hosts(stages) if failed_hosts else {}
-    settled(app, run, asked)
+    same_environment(app, run, asked[1])
     run, lock = _reopened(app, run, again)
     with closing(lock):
-        return _drive(
-            app, run, asked, again, listener=listener, interrupts=interrupts, only_hosts=hosts
-        )
+        return _drive(app, run, asked, listener=listener, interrupts=interrupts, only_hosts=hosts)
 
 
 def request(app: App, key: RunKey, kind: RequestKind) -> Run:
@@ -135,14 +133,6 @@ def unfinished(app: App, pipeline: str, environment: str) -> Run | None:
     with app.store.read() as tx:
         newest = tx.runs(pipeline=pipeline, environment=environment, limit=1)
     return newest[0] if newest and not newest[0].status.ended else None
-
-
-def initial(stage: core.StageNode, order: int, run: RunKey) -> StageRun:
-    status = Status.PENDING if stage.selected else Status.UNNEEDED
-    reason = "" if stage.selected else "--select left it out"
-    return StageRun(
-        run=run, stage=stage.name, kind=stage.kind, status=status, reason=reason, order=order
-    )
 
 
 # starting
@@ -180,6 +170,14 @@ def _allowed(app: App, pipeline: Pipeline, environment: Environment, action: Act
             f"{environment.position.file}).",
             holds="Nothing was started.",
         )
+    if action is Action.DESTROY:
+        _left_behind(app, pipeline, environment)
+    asking = [s.name for s in pipeline.stages.values() if s.kind is StageKind.APPROVAL]
+    if asking and action is Action.APPLY:
+        raise Refused(
+            f"stage {', '.join(asking)} asks for an approval, which this version cannot record.",
+            holds="Nothing was started.",
+        )
     _check_backend(app, pipeline, environment)
 
 
@@ -197,21 +195,18 @@ def _check_backend(app: App, pipeline: Pipeline, environment: Environment) -> No
         )
 
 
-def _stages(
-    pipeline: Pipeline, action: Action, patterns: Sequence[str], in_place: Sequence[InPlace]
-) -> tuple[core.StageNode, ...]:
-    graph = Graph.of(pipeline)
-    chosen = select(graph, tuple(patterns)) if patterns else frozenset(graph.names)
-    if action is Action.DESTROY:
-        left = [here.stage for here in in_place if here.stage not in pipeline.stages]
-        if left:
-            raise Refused(
-                f"stage {', '.join(left)} is in place, but pipeline {pipeline.name} no longer "
-                "has it, so nobody knows how to take it away.",
-                holds="Nothing was started.",
-                next="Check out the release that made it (orchestrator status) and destroy there.",
-            )
-    return core.nodes(pipeline, graph, action=action, selected=chosen)
+def _left_behind(app: App, pipeline: Pipeline, environment: Environment) -> None:
+    """Nobody may destroy what the pipeline no longer knows how to take away."""
+    with app.store.read() as tx:
+        in_place = tx.in_place(pipeline.name, environment.name)
+    left = [here.stage for here in in_place if here.stage not in pipeline.stages]
+    if left:
+        raise Refused(
+            f"stage {', '.join(left)} is in place, but pipeline {pipeline.name} no longer has it, "
+            "so nobody knows how to take it away.",
+            holds="Nothing was started.",
+            next="Check out the release that made it (orchestrator status) and destroy there.",
+        )
 
 
 def _opened(
@@ -221,7 +216,6 @@ def _opened(
     action: Action,
     patterns: Sequence[str],
     sources: Sources,
-    nodes: Sequence[core.StageNode],
 ) -> tuple[Run, FileLock]:
     """Lease, run, stages and audit row in one transaction; the run's lock is held before it."""
     now = app.clock.now()
@@ -247,7 +241,13 @@ def _opened(
             lease_token=lease.token,
             definition={"pipeline": encode(pipeline), "environment": encode(environment)},
         )
-        tx.add_run(run, [initial(node, order, key) for order, node in enumerate(nodes)])
+        tx.add_run(
+            run,
+            [
+                StageRun(run=key, stage=stage.name, kind=stage.kind, order=order)
+                for order, stage in enumerate(pipeline.stages.values())
+            ],
+        )
         if tx.backend(pipeline.name, environment.name) is None:
             backend = environment.state.backend if environment.state else "builtin"
             tx.record_backend(pipeline.name, environment.name, backend)
@@ -286,7 +286,6 @@ def _drive(
     app: App,
     run: Run,
     asked: tuple[Pipeline, Environment],
-    stages: Sequence[core.StageNode] | Sequence[StageRun],
     *,
     listener: Listener,
     interrupts: Interrupts,
@@ -296,14 +295,15 @@ def _drive(
     with app.store.read() as tx:
         runs = tx.stage_runs(run.key)
         _, release_name, _, body = tx.release(run.release)
-    left_out = {stage.stage for stage in runs if stage.status is Status.UNNEEDED}
-    graph = Graph.of(pipeline)
-    nodes = core.nodes(
-        pipeline, graph, action=run.action, selected=frozenset(graph.names) - left_out
+    graph = graph_of(pipeline)
+    nodes = nodes_of(
+        pipeline,
+        graph,
+        left_out=left_out_by(graph, run.select),
+        recorded={stage.stage: stage for stage in runs},
     )
-    state = core.RunState(
-        nodes, limits=_limits(pipeline, environment), statuses={s.stage: s for s in runs}
-    )
+    limits = narrowest(pipeline.limits, environment.limits)
+    state = RunState(nodes, action=run.action, limits=limits)
     artifacts = body.get("artifacts", {})
     assert isinstance(artifacts, Mapping)
     context = RunContext(
@@ -314,7 +314,7 @@ def _drive(
         artifacts=artifacts,
         tree=app.tree(run.key.pipeline, run.key.environment),
     )
-    listener(_begun(app, context, runs))
+    listener(begun(app, run.key))
     try:
         settled(app, run, asked)
     except OrchestratorError as error:
@@ -323,6 +323,7 @@ def _drive(
     driver = Driver(
         app,
         context,
+        graph,
         state,
         runs,
         listener=listener,
@@ -332,34 +333,12 @@ def _drive(
     return driver.drive()
 
 
-def _begun(app: App, context: RunContext, stages: Sequence[StageRun]) -> RunEvent:
-    run = context.run
-    return RunEvent(
-        type="run.started",
-        run=app.spoken(run.key),
-        at=run.started_at,
-        body={
-            "action": run.action.value,
-            "release": context.release_name,
-            "by": run.requested_by,
-            "environment": run.key.environment,
-            "stages": [
-                {"stage": s.stage, "kind": s.kind.value, "status": s.status.value} for s in stages
-            ],
-        },
-    )
-
-
 def _abandon(app: App, run: Run, error: OrchestratorError) -> None:
     """The run ends before any stage began: its lease is free and its record says why."""
     now = app.clock.now()
     with app.store.write() as tx:
         tx.save_run(replace(run, status=RunStatus.FAILED, reason=str(error), ended_at=now))
         tx.release_lease(run.key.pipeline, run.key.environment, run.lease_token)
-
-
-def _limits(pipeline: Pipeline, environment: Environment) -> core.Widths:
-    return core.Widths.of(pipeline.limits, environment.limits)
 
 
 def _as_run(run: Run) -> tuple[Pipeline, Environment]:
@@ -398,10 +377,10 @@ def _may_retry(app: App, run: Run, newest: Run, from_stage: str) -> None:
 def _again(
     pipeline: Pipeline, action: Action, stages: Sequence[StageRun], from_stage: str
 ) -> tuple[StageRun, ...]:
-    chosen: frozenset[str] = frozenset()
+    chosen: tuple[str, ...] = ()
     if from_stage:
         pattern = f"{from_stage}..." if action is Action.APPLY else f"...{from_stage}"
-        chosen = select(Graph.of(pipeline), (pattern,))
+        chosen = select(graph_of(pipeline), (pattern,))
     return tuple(
         replace(stage, status=Status.PENDING, reason="", failures=(), ended_at=None)
         if stage.stage in chosen or not (stage.status.good or stage.status is Status.UNNEEDED)
@@ -442,9 +421,3 @@ def _reopened(app: App, run: Run, stages: Sequence[StageRun]) -> tuple[Run, File
 
 def _lock_path(app: App, key: RunKey) -> Path:
     return app.folder("attempts", key.pipeline) / f"{key.environment}-{key.number}.lock"
-
-
-def validate_select(pipeline: Pipeline, patterns: Sequence[str]) -> None:
-    """Raises UsageError for a pattern that names no stage."""
-    if patterns and not select(Graph.of(pipeline), tuple(patterns)):
-        raise UsageError(f"--select {' '.join(patterns)} chooses no stage.")

@@ -1,0 +1,202 @@
+"""The verbs that change the world: up, destroy, retry, cancel, and wait, which takes runs over."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+
+import click
+
+from orchestrator.cli.outcome import exit_code, finished
+from orchestrator.cli.screens import Screen, screen_for
+from orchestrator.cli.settings import Settings, pass_settings
+from orchestrator.model.errors import UsageError
+from orchestrator.model.runs import Action, RequestKind, Run
+from orchestrator.services import runs
+from orchestrator.services.app import App
+from orchestrator.services.following import follow
+from orchestrator.services.interrupts import Interrupts
+from orchestrator.wiring.app import opened_app
+
+Driven = Callable[[App, Screen, Interrupts], Run]
+
+pipeline_option = click.option("--pipeline", default="", help="Where a project has several.")
+select_option = click.option(
+    "--select", multiple=True, help="Only these stages: app, 'app...', '...app'."
+)
+
+
+@click.command()
+@click.argument("environment")
+@pipeline_option
+@select_option
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@pass_settings
+def up(
+    settings: Settings, environment: str, pipeline: str, select: tuple[str, ...], yes: bool
+) -> None:
+    """Bring ENVIRONMENT up: provision, configure, check, in the order the stages need.
+
+    What stands already is looked at and left as it is.
+    """
+
+    def drive(app: App, screen: Screen, interrupts: Interrupts) -> Run:
+        name = pipeline_of(app, pipeline)
+        _take_over(app, name, environment, screen, interrupts)
+        return runs.start(
+            app,
+            pipeline=name,
+            environment=environment,
+            action=Action.APPLY,
+            select_=select,
+            listener=screen,
+            interrupts=interrupts,
+        )
+
+    _confirm(settings, yes, f"Bring {environment} up?")
+    _carried_out(settings, drive)
+
+
+@click.command()
+@click.argument("environment")
+@pipeline_option
+@click.option("--confirm", metavar="NAME", default="", help="The environment's name, again.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@pass_settings
+def destroy(settings: Settings, environment: str, pipeline: str, confirm: str, yes: bool) -> None:
+    """Take ENVIRONMENT away, stage by stage in reverse order."""
+    if confirm and confirm != environment:
+        raise UsageError(f"--confirm {confirm} does not name {environment}. Nothing was started.")
+
+    def drive(app: App, screen: Screen, interrupts: Interrupts) -> Run:
+        name = pipeline_of(app, pipeline)
+        _take_over(app, name, environment, screen, interrupts)
+        return runs.start(
+            app,
+            pipeline=name,
+            environment=environment,
+            action=Action.DESTROY,
+            listener=screen,
+            interrupts=interrupts,
+        )
+
+    _confirm(settings, yes or bool(confirm), f"Destroy everything in {environment}?")
+    _carried_out(settings, drive)
+
+
+@click.command()
+@click.argument("run")
+@click.option("--from", "from_stage", default="", help="This stage and all after it, again.")
+@click.option("--failed-hosts", is_flag=True, help="Ansible: only hosts that failed.")
+@pass_settings
+def retry(settings: Settings, run: str, from_stage: str, failed_hosts: bool) -> None:
+    """Go on with RUN from where it failed, with the outputs recorded so far."""
+
+    def drive(app: App, screen: Screen, interrupts: Interrupts) -> Run:
+        return runs.retry(
+            app,
+            app.key(run),
+            from_stage=from_stage,
+            failed_hosts=failed_hosts,
+            listener=screen,
+            interrupts=interrupts,
+        )
+
+    _carried_out(settings, drive)
+
+
+@click.command()
+@click.argument("run")
+@pass_settings
+def wait(settings: Settings, run: str) -> None:
+    """Follow RUN to its end; take it over where its controller died."""
+
+    def drive(app: App, screen: Screen, interrupts: Interrupts) -> Run:
+        return _followed(app, run, screen, interrupts)
+
+    _carried_out(settings, drive)
+
+
+@click.command()
+@click.argument("run")
+@click.option("--kill", is_flag=True, help="End process trees now, without a grace period.")
+@pass_settings
+def cancel(settings: Settings, run: str, kill: bool) -> None:
+    """Ask RUN to stop: nothing more is started, running stages are ended politely."""
+
+    def drive(app: App, screen: Screen, interrupts: Interrupts) -> Run:
+        kind = RequestKind.KILL if kill else RequestKind.CANCEL
+        runs.request(app, app.key(run), kind)
+        return _followed(app, run, screen, interrupts)
+
+    _carried_out(settings, drive, cancelled_is_well=True)
+
+
+def pipeline_of(app: App, name: str) -> str:
+    """The pipeline that is meant. Raises UsageError where several are there and none is said."""
+    if name:
+        return name
+    if len(app.project.pipelines) != 1:
+        names = ", ".join(app.project.pipelines)
+        raise UsageError(f"this project has several pipelines: say --pipeline NAME ({names})")
+    return next(iter(app.project.pipelines))
+
+
+def _followed(app: App, run: str, screen: Screen, interrupts: Interrupts) -> Run:
+    key = app.key(run)
+    if not runs.is_driven(app, key):
+        return runs.adopt(app, key, listener=screen, interrupts=interrupts)
+    ended = follow(app, key, listener=screen, interrupts=interrupts)
+    return ended or runs.adopt(app, key, listener=screen, interrupts=interrupts)
+
+
+def _take_over(
+    app: App, pipeline: str, environment: str, screen: Screen, interrupts: Interrupts
+) -> None:
+    """A run that its controller left is driven to its end before another begins."""
+    left = runs.unfinished(app, pipeline, environment)
+    if left is not None and not runs.is_driven(app, left.key):
+        click.echo(f"{app.spoken(left.key)} was left by its controller; taking it over.", err=True)
+        runs.adopt(app, left.key, listener=screen, interrupts=interrupts)
+
+
+def _carried_out(settings: Settings, drive: Driven, *, cancelled_is_well: bool = False) -> None:
+    with opened_app(settings.directory, warm=True) as app:
+        interrupts = Interrupts()
+        with _listening(interrupts), screen_for(settings) as screen:
+            run = drive(app, screen, interrupts)
+        finished(app, settings, run)
+        code = exit_code(app, run)
+    if interrupts.count == 1 and code == 13:
+        code = 130
+    raise click.exceptions.Exit(0 if cancelled_is_well and code == 13 else code)
+
+
+@contextlib.contextmanager
+def _listening(interrupts: Interrupts) -> Iterator[None]:
+    """Ctrl-C is counted; each says what it did and what the next one would do."""
+    words = (
+        "ctrl-c: nothing more is started; running stages finish. Again: cancel them.",
+        "ctrl-c: cancelling the running stages politely. Again: end their process trees.",
+        "ctrl-c: ending the process trees of the running stages.",
+    )
+
+    def heard(*_: object) -> None:
+        interrupts()
+        click.echo(words[min(interrupts.count, 3) - 1], err=True)
+
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, receiver in before.items():
+            signal.signal(number, receiver)
+
+
+def _confirm(settings: Settings, yes: bool, question: str) -> None:
+    if yes:
+        return
+    if not settings.ask:
+        raise UsageError("nobody is there to ask: say --yes. Nothing was started.")
+    click.confirm(question, abort=True, err=True)

@@ -1,0 +1,41 @@
+"""`doctor`: what this machine needs, has and lacks, and the mending of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.settings import Settings, pass_settings
+from orchestrator.setup.doctor import examine
+from orchestrator.setup.doctor import fix as mend
+from orchestrator.setup.rows import Options
+from orchestrator.setup.table import table
+
+
+@click.command()
+@click.option("--fix", is_flag=True, help="Do what can be done, and say the rest.")
+@pass_settings
+def doctor(settings: Settings, fix: bool) -> None:
+    """What does this machine need, have and lack?"""
+    options = Options(light_hosts=_uses_light_hosts(settings.directory))
+    rows = examine(options)
+    if fix and any(row.can_fix for row in rows):
+        rows = mend(rows, lambda line: click.echo(line, err=True), options)
+    if settings.json:
+        for row in rows:
+            shown = {"name": row.name, "needed": row.needed, "found": row.found, "fix": row.fix}
+            click.echo(json.dumps({"v": 1, "type": "doctor", "state": row.state.value, **shown}))
+    else:
+        click.echo(table(rows))
+    raise click.exceptions.Exit(1 if any(row.blocks for row in rows) else 0)
+
+
+def _uses_light_hosts(directory: Path) -> bool:
+    """Whether a stack of the project here names the light hosts; no project, no light hosts."""
+    for folder in (directory.resolve(), *directory.resolve().parents):
+        if (folder / "orchestrator.yaml").exists():
+            programs = [*folder.glob("stacks/*/*.py"), *folder.glob("stacks/*/Pulumi.yaml")]
+            return any("lighthost" in path.read_text(errors="replace") for path in programs)
+    return False

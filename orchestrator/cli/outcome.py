@@ -1,0 +1,147 @@
+"""What is said when a run has ended? Its result; a failure with its cause and next commands."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from orchestrator.cli.settings import Settings
+from orchestrator.cli.words import changes, clean, duration
+from orchestrator.model.codec import encode
+from orchestrator.model.runs import Action, Run, RunStatus, StageRun, Status
+from orchestrator.services.app import App
+from orchestrator.services.views import RunView, run_view, shown_run
+
+_CODES = {
+    RunStatus.SUCCEEDED: 0,
+    RunStatus.FAILED: 4,
+    RunStatus.LOST: 4,
+    RunStatus.STOPPED: 10,
+    RunStatus.WAITING: 11,
+    RunStatus.CANCELLED: 13,
+}
+
+
+def exit_code(_app: App, run: Run) -> int:
+    """As in the interfaces reference, section 4."""
+    return _CODES.get(run.status, 1)
+
+
+def finished(app: App, settings: Settings, run: Run) -> None:
+    """The end of a run: what changed and where to look, or what failed and what to type next."""
+    view = run_view(app, run.key)
+    if settings.json:
+        click.echo(json.dumps({"v": 1, "type": "run", **shown_run(app, view)}))
+        return
+    if run.status is RunStatus.SUCCEEDED:
+        _succeeded(view, app.spoken(run.key))
+        return
+    for stage in view.stages:
+        if stage.status in (Status.FAILED, Status.LOST):
+            click.echo(failure_text(app, view, stage), err=True)
+    click.echo(_not_run(view), err=True, nl=False)
+    if run.reason:
+        click.echo(f"{run.status.value}: {clean(run.reason)}", err=True)
+    click.echo(next_commands(app, view), err=True)
+
+
+def failure_text(app: App, view: RunView, stage: StageRun) -> str:
+    """Cause, host, task file:line, what changed already and what was not touched."""
+    took = _took(stage)
+    name = app.spoken(view.run.key)
+    if stage.status is Status.LOST:
+        lines = [f"? {stage.stage}   {stage.kind.value}  {took}   lost: {clean(stage.reason)}"]
+        return "\n".join([*lines, f"  what it told: orchestrator logs {name} {stage.stage}"])
+    hosts = stage.hosts
+    bad = [host for host, state in hosts.items() if state in ("failed", "unreachable")]
+    head = f"✗ {stage.stage}   {stage.kind.value}  {took}"
+    if bad:
+        head += f"   {len(bad)} of {len(hosts)} hosts failed"
+    lines = [head]
+    task = ""
+    for failure in stage.failures:
+        if failure.task and failure.task != task:
+            task = failure.task
+            lines.append(f"  TASK {clean(task)}" + (f"   {failure.file}" if failure.file else ""))
+        where = f"   {failure.file}" if failure.file and not failure.task else ""
+        lines.append(f"  {failure.where}   {_indented(failure.what)}{where}")
+    lines += _what_changed(stage)
+    return "\n".join(lines)
+
+
+def next_commands(app: App, view: RunView) -> str:
+    """The commands a person will likely type now."""
+    run = view.run
+    name = app.spoken(run.key)
+    failed = [s for s in view.stages if s.status in (Status.FAILED, Status.LOST)]
+    lines = []
+    if failed:
+        host = next((f.where for f in failed[0].failures if f.where in failed[0].hosts), "")
+        lines.append(
+            f"orchestrator logs {name} {failed[0].stage}" + (f" --host {host}" if host else "")
+        )
+    if run.status in (RunStatus.FAILED, RunStatus.LOST, RunStatus.CANCELLED):
+        lines.append(f"orchestrator retry {name}")
+        if failed and any(s in ("failed", "unreachable") for s in failed[0].hosts.values()):
+            lines.append(f"orchestrator retry {name} --failed-hosts")
+    lines.append(f"orchestrator status {name}")
+    return "\n".join(f"{'next:' if i == 0 else '     '} {line}" for i, line in enumerate(lines))
+
+
+def _succeeded(view: RunView, name: str) -> None:
+    run = view.run
+    changed = [stage for stage in view.stages if stage.changes.any]
+    took = duration((run.ended_at - run.started_at).total_seconds()) if run.ended_at else ""
+    env = run.key.environment
+    if run.action is Action.DESTROY:
+        click.echo(f"{env} is destroyed: {name}, {took}")
+        return
+    if not changed:
+        click.echo(f"{env} is up; nothing changed: {name}, {took}")
+    else:
+        told = ", ".join(f"{s.stage} {changes(s.kind.value, _counts(s))}" for s in changed)
+        click.echo(f"{env} is up: {name}, {took}; {told}")
+    for label, url in view.urls:
+        click.echo(f"{label}: {url}")
+
+
+def _counts(stage: StageRun) -> dict[str, Any]:
+    counts = encode(stage.changes)
+    assert isinstance(counts, dict)
+    return counts
+
+
+def _what_changed(stage: StageRun) -> list[str]:
+    lines = []
+    states = {
+        "changed": [h for h, s in stage.hosts.items() if s == "changed"],
+        "untouched": [h for h, s in stage.hosts.items() if s == "not_reached"],
+    }
+    for word, hosts in states.items():
+        if hosts:
+            shown = ", ".join(hosts[:10]) + (f" and {len(hosts) - 10} more" * (len(hosts) > 10))
+            lines.append(f"  {word}: {shown}")
+    if stage.kind.value == "pulumi" and stage.changes.any:
+        lines.append(f"  changed already: {stage.changes}")
+    return lines + [f"  note: {clean(note)}" for note in stage.notes]
+
+
+def _not_run(view: RunView) -> str:
+    blocked = [s for s in view.stages if s.status is Status.BLOCKED]
+    if not blocked:
+        return ""
+    names = ", ".join(s.stage for s in blocked)
+    return f"not run: {names}   ({clean(blocked[0].reason)}); nothing is rolled back\n"
+
+
+def _took(stage: StageRun) -> str:
+    if stage.started_at is None or stage.ended_at is None:
+        return ""
+    return duration((stage.ended_at - stage.started_at).total_seconds())
+
+
+def _indented(text: str) -> str:
+    lines = clean(text).strip().splitlines() or [""]
+    return "\n      ".join(lines[:30])

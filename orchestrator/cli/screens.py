@@ -1,0 +1,186 @@
+"""How is a run shown while it goes on? Live, a line per event when piped, or NDJSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import click
+
+from orchestrator.cli.settings import Settings
+from orchestrator.cli.words import clean, duration, stage_words
+from orchestrator.model.codec import encode
+from orchestrator.model.events import Recorded, RunEvent
+
+QUIET_FOR = 30.0  # seconds of silence before a line says what still goes on
+
+
+class Screen(Protocol):
+    """Shows what is told; a context that leaves the terminal as it found it."""
+
+    def __enter__(self) -> Screen: ...
+    def __exit__(self, *_: object) -> None: ...
+    def __call__(self, told: RunEvent | Recorded) -> None: ...
+
+
+def screen_for(settings: Settings) -> Screen:
+    """The screen that fits the options and the terminal."""
+    if settings.json:
+        return JsonScreen()
+    if settings.quiet:
+        return SilentScreen()
+    dumb = os.environ.get("TERM", "") in ("", "dumb") or "CI" in os.environ
+    if settings.plain or dumb or not sys.stderr.isatty():
+        return PlainScreen(verbose=settings.verbose)
+    from orchestrator.cli.live import LiveScreen
+
+    return LiveScreen(color=settings.color, verbose=settings.verbose)
+
+
+class SilentScreen:
+    """Shows nothing; the result comes afterwards."""
+
+    def __enter__(self) -> SilentScreen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __call__(self, told: RunEvent | Recorded) -> None:
+        pass
+
+
+class JsonScreen(SilentScreen):
+    """One JSON object a line on stdout; `v` only grows."""
+
+    def __call__(self, told: RunEvent | Recorded) -> None:
+        click.echo(json.dumps(as_json(told), separators=(",", ":")))
+
+
+class PlainScreen(SilentScreen):
+    """One timestamped line per event on stderr; after 30 s of silence, what still runs."""
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        self._verbose = verbose
+        self._running: dict[str, datetime] = {}
+        self._task: dict[str, str] = {}
+        self._last = datetime.now(UTC)
+        self._run = ""
+
+    def __call__(self, told: RunEvent | Recorded) -> None:
+        if isinstance(told, RunEvent):
+            self._event(told)
+        else:
+            self._recorded(told)
+
+    def _event(self, event: RunEvent) -> None:
+        self._run = event.run
+        if event.type == "stage.started":
+            self._running[event.stage] = event.at
+        if event.type in ("stage.finished", "stage.retrying"):
+            self._running.pop(event.stage, None)
+            self._task.pop(event.stage, None)
+        if line := event_line(event):
+            self._say(event.at, f"{event.run} {line}")
+
+    def _recorded(self, row: Recorded) -> None:
+        if line := now_line(row):
+            self._task[row.stage] = line
+        if self._verbose and (text := told_line(row)):
+            self._say(row.at, f"{self._run} {row.stage} | {text}")
+        elif (row.at - self._last).total_seconds() > QUIET_FOR:
+            for stage, since in self._running.items():
+                ran = duration((row.at - since).total_seconds())
+                self._say(row.at, f"{self._run} {stage} running {ran} {self._task.get(stage, '')}")
+
+    def _say(self, at: datetime, text: str) -> None:
+        self._last = at
+        click.echo(f"{at:%Y-%m-%dT%H:%M:%SZ} {text}".rstrip(), err=True)
+
+
+def as_json(told: RunEvent | Recorded) -> dict[str, Any]:
+    """The published form of what is told (docs/events.md)."""
+    if isinstance(told, RunEvent):
+        return {
+            "v": 1,
+            "at": told.at.isoformat(),
+            "type": told.type,
+            "run": told.run,
+            "stage": told.stage,
+            **encode(told.body),  # type: ignore[dict-item]  # the body of an event is an object
+        }
+    return {
+        "v": 1,
+        "at": told.at.isoformat(),
+        "type": f"told.{told.type}",
+        "stage": told.stage,
+        "attempt": told.attempt,
+        "sequence": told.sequence,
+        **told.body,
+    }
+
+
+def event_line(event: RunEvent) -> str:
+    """A run event as one line, without time and run."""
+    body: Any = event.body
+    if event.type == "run.started":
+        verb = {"apply": "->", "destroy": "destroy"}[body["action"]]
+        return f"{body['release']} {verb} {body['environment']}  by {body['by']}"
+    if event.type == "run.ended":
+        reason = f"  {body['reason']}" if body["reason"] else ""
+        return f"{body['status']} {duration(body['seconds'])}{reason}"
+    if event.type == "stage.started":
+        again = f" (attempt {body['attempt']})" if body["attempt"] > 1 else ""
+        return f"{event.stage} started{again}"
+    if event.type == "stage.retrying":
+        cause = stage_words({**body, "status": "failed"})
+        return f"{event.stage} failed: {cause}; {body['reason']}"
+    took = duration(body["seconds"]) if body.get("seconds") else ""
+    return " ".join(part for part in (event.stage, body["status"], took, stage_words(body)) if part)
+
+
+def now_line(row: Recorded) -> str:
+    """What a stage is at, in a few words; empty for what does not say it."""
+    return clean(_now(row))
+
+
+def _now(row: Recorded) -> str:
+    body: Any = row.body
+    if row.type == "task":
+        count = f"{body['number']}/{body['total']} " if body.get("total") else ""
+        return f"{count}{body['task']}"
+    if row.type == "resource" and body["state"] == "started" and body["operation"] != "same":
+        return f"{body['operation']} {body['name']}"
+    return str(body["text"]) if row.type == "progress" else ""
+
+
+def told_line(row: Recorded) -> str:
+    """A recorded event as a log line; empty for what only counts."""
+    return clean(_told(row))
+
+
+def _told(row: Recorded) -> str:
+    body: Any = row.body
+    if row.type in ("log", "progress"):
+        return str(body["text"])
+    if row.type == "resource":
+        what = f"{body['operation']} {body['kind']} {body['name']}"
+        if body["operation"] == "same":
+            return ""
+        return f"{what}: {body['state']}" + (f" {body['message']}" if body["message"] else "")
+    if row.type == "task":
+        where = f"  ({body['file']})" if body.get("file") else ""
+        return f"TASK {body['task']}{where}"
+    if row.type == "result":
+        item = f" [{body['item']}]" if body.get("item") else ""
+        text = f"{body['host']}: {body['state']}{item}"
+        tail = body["message"] if body["state"] not in ("ok", "skipped") else ""
+        diff = f"\n{body['diff'].rstrip()}" if body.get("diff") else ""
+        return text + (f"  {tail}" if tail else "") + diff
+    if row.type == "host":
+        counts = " ".join(f"{k}={v}" for k, v in body["counts"].items())
+        return f"{body['host']}: {body['state']}  {counts}"
+    return ""

@@ -1,0 +1,67 @@
+"""`store`: made once by a person, never by accident."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.settings import Settings, pass_settings
+from orchestrator.files.definitions import find_root, load_project
+from orchestrator.store.opening import init_store, join_store, open_store
+from orchestrator.trust.vault import Keys
+from orchestrator.wiring.app import actor
+
+
+@click.group()
+def store() -> None:
+    """Make this project's store, or show it."""
+
+
+@store.command()
+@click.option("--claim", multiple=True, metavar="ENV", help="This gated environment runs here.")
+@pass_settings
+def init(settings: Settings, claim: tuple[str, ...]) -> None:
+    """Make the project's store on this machine; an existing one is left as it is."""
+    root = find_root(settings.directory)
+    project = load_project(root)
+    made = init_store(
+        project.id,
+        project.store,
+        protected=project.protected,
+        claim=claim,
+        at=datetime.now(UTC),
+        make_key=_make_key,
+        by=actor(),
+    )
+    word = "made" if made.fresh else "is there already"
+    click.echo(f"store of {project.id} {word}: {made.folder}")
+
+
+@store.command()
+@click.option("--key", "key_file", required=True, type=click.Path(path_type=Path))
+@pass_settings
+def join(settings: Settings, key_file: Path) -> None:
+    """Use a PostgreSQL store that another machine made, with a copy of its keys.json."""
+    project = load_project(find_root(settings.directory))
+    joined = join_store(project.id, project.store, key_file=key_file)
+    click.echo(f"joined the store of {project.id}: {joined.folder}")
+
+
+@store.command()
+@pass_settings
+def show(settings: Settings) -> None:
+    """Where the store is and what it is."""
+    project = load_project(find_root(settings.directory))
+    opened = open_store(project.id, project.store)
+    info = opened.info
+    click.echo(
+        f"project    {info.project}\nstore      {info.id}\nfolder     {opened.folder}\n"
+        f"database   {project.store}\nprotected  {info.protected or '-'}\n"
+        f"revision   {info.revision}\nmade       {info.created_at:%Y-%m-%d %H:%M:%S} UTC"
+    )
+
+
+def _make_key(path: Path) -> None:
+    Keys.create(path)
