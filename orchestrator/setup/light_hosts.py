@@ -41,6 +41,29 @@ PLUGIN = Part(
 PARTS = (IMAGE, PLUGIN)
 
 
+def uses_light_hosts(project: Path) -> bool:
+    """True if a file that git tracks in this project names the light hosts; False without git."""
+    names = [
+        "-e",
+        "lighthost:",
+        "-e",
+        "orchestrator.lighthosts",
+        "-e",
+        "orchestrator import lighth",
+    ]
+    try:
+        found = subprocess.run(
+            ["git", "grep", "-q", "-I", "-F", *names, "--", "*.py", "*.yaml", "*.yml"],
+            cwd=project,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+    except OSError:
+        return False
+    return found.returncode == 0
+
+
 def light_host_rows(options: Options) -> tuple[Row, ...]:
     """Rows for root, image and plugin."""
     asked = [
