@@ -52,7 +52,7 @@ def start(
     asked = _pipeline(app, pipeline), _environment(app, environment)
     _allowed(app, *asked, action)
     select(graph_of(asked[0]), select_)
-    sources = prepared(app, *asked, action)
+    sources = prepared(app, *asked)
     run, lock = _opened(app, *asked, action, select_, sources)
     with closing(lock):
         return _drive(app, run, asked, listener=listener, interrupts=interrupts)
@@ -96,7 +96,7 @@ def retry(
     asked = _as_run(run)
     again = _again(asked[0], run.action, stages, from_stage)
     hosts = _failed_hosts(stages) if failed_hosts else {}
-    same_environment(app, run, asked[1])
+    same_environment(app, run, asked[1], asked[0])
     run, lock = _reopened(app, run, again)
     with closing(lock):
         return _drive(app, run, asked, listener=listener, interrupts=interrupts, only_hosts=hosts)
@@ -316,7 +316,7 @@ def _drive(
     )
     listener(begun(app, run.key))
     try:
-        settled(app, run, asked)
+        settled(app, run, environment, pipeline)
     except OrchestratorError as error:
         _abandon(app, run, error)
         raise

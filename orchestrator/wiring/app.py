@@ -14,7 +14,7 @@ from orchestrator.attempts.warm import WarmParent
 from orchestrator.files.definitions import find_root, load_project
 from orchestrator.services.app import App
 from orchestrator.setup.pulumi_cli import find_pulumi
-from orchestrator.store.folders import open_store
+from orchestrator.store.opening import open_store
 from orchestrator.trust.vault import Keys, StoreVault
 from orchestrator.wiring.clock import SystemClock
 
