@@ -1,1 +1,1 @@
-"""Everything we know of Ansible."""
+"""Everything we know of Ansible: executor, inventory, rows of a check, verdict from stats."""
