@@ -1,0 +1,205 @@
+"""How is a Pulumi stage carried out? One CLI process per operation, inside an attempt process.
+
+To be started fast, an attempt calls `warm.open_interpreter()` before it does anything else.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from orchestrator.model.errors import ToolError
+from orchestrator.model.events import LogLine, Progress
+from orchestrator.model.runs import Failure, Outcome, Plan, Status
+from orchestrator.model.work import Work
+from orchestrator.ports import Report
+from orchestrator.pulumi.answer import Answer, root_outputs
+from orchestrator.pulumi.cli import ask
+from orchestrator.pulumi.failures import failures_of
+from orchestrator.pulumi.outcome import outcome_of
+from orchestrator.pulumi.outputs import wanted_secrets
+from orchestrator.pulumi.pending import Pending, advice, import_words, pending_in
+from orchestrator.pulumi.prepare import Prepared, Surroundings, prepare
+from orchestrator.pulumi.preview import is_unchanged, plan_of
+from orchestrator.pulumi.secret_outputs import SecretOutputs
+from orchestrator.pulumi.stack_state import make_stack, remove_stack, state_of
+
+
+class PlanFailed(ToolError):
+    """A preview failed, or was stopped; it changes nothing."""
+
+    def __init__(self, stage: str, failures: tuple[Failure, ...]) -> None:
+        first = failures[0]
+        place = f" ({first.file})" if first.file else ""
+        super().__init__(
+            f"Stage '{stage}' cannot be planned: {first.where}{place}: {first.what}",
+            holds="Nothing was changed.",
+        )
+        self.failures = failures
+
+
+class PulumiExecutor:
+    """Implements ports.StageExecutor."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+
+    def plan(self, work: Work, report: Report) -> Plan:
+        """A refreshed preview's rows. Raises PlanFailed."""
+        prepared = prepare(work, self._around)
+        with _stack_for_now(prepared) as new:
+            if not new:
+                _warn_of_pending(prepared, report)
+            answer = ask(prepared.operation, _words(prepared, "preview"), report, live=False)
+            if answer.code != 0:
+                raise PlanFailed(work.stage, _plan_failures(work, answer))
+            known = SecretOutputs(prepared)
+            unchanged = is_unchanged(answer) and not new
+            names = wanted_secrets(root_outputs(answer) or {}, work.outputs)
+            return plan_of(answer, work.outputs, known.read(names) if unchanged else {})
+
+    def apply(self, work: Work, report: Report) -> Outcome:
+        """One `up` without a preview; unfinished creates of a killed one are taken in before."""
+        prepared = prepare(work, self._around)
+        secrets = SecretOutputs(prepared)
+        notes = _freed(prepared)
+        state = state_of(prepared)
+        if state is None:
+            make_stack(prepared)
+        refused = _settle(prepared, pending_in(state or {}), report)
+        if refused is not None:
+            return refused
+        answer = ask(prepared.operation, _words(prepared, "up", "--yes", "--skip-preview"), report)
+        shown = root_outputs(answer) or {}
+        names = wanted_secrets(shown, work.outputs) if answer.code == 0 else ()
+        return outcome_of(
+            answer,
+            stage=work.stage,
+            project=work.project,
+            declared=work.outputs,
+            revealed=secrets.read(names),
+            asked_to_stop=work.cancel.reason if work.cancel.asked else "",
+            notes=(*notes, *_left_pending(prepared, answer)),
+        )
+
+    def destroy(self, work: Work, report: Report) -> Outcome:
+        """Takes all resources away, then the empty stack and what was kept for it."""
+        prepared = prepare(work, self._around)
+        notes = _freed(prepared)
+        state = state_of(prepared)
+        if state is None:
+            shutil.rmtree(prepared.target.keep, ignore_errors=True)
+            return Outcome(status=Status.SUCCEEDED, notes=notes)
+        refused = _settle(prepared, pending_in(state), report)
+        if refused is not None:
+            return refused
+        words = ("destroy", "--yes", "--skip-preview", *_parallel(prepared))
+        answer = ask(prepared.operation, words, report)
+        outcome = outcome_of(
+            answer,
+            stage=work.stage,
+            project=work.project,
+            declared={},
+            revealed={},
+            asked_to_stop=work.cancel.reason if work.cancel.asked else "",
+            notes=(*notes, *_left_pending(prepared, answer)),
+        )
+        if outcome.status is Status.SUCCEEDED:
+            remove_stack(prepared)
+            shutil.rmtree(prepared.target.keep, ignore_errors=True)
+        return outcome
+
+    def unchanged(self, work: Work, report: Report) -> str:
+        """A refreshed preview that shows no change, neither of resources nor of outputs."""
+        prepared = prepare(work, self._around)
+        state = state_of(prepared)
+        if state is None or pending_in(state).any:
+            return ""
+        words = ("preview", "--refresh", *_parallel(prepared))
+        answer = ask(prepared.operation, words, report, live=False)
+        return "refreshed preview: no changes" if is_unchanged(answer) else ""
+
+
+def _words(prepared: Prepared, *verb: str) -> tuple[str, ...]:
+    refresh = ("--refresh",) if prepared.spec.refresh else ()
+    return (*verb, *refresh, *_parallel(prepared))
+
+
+def _parallel(prepared: Prepared) -> tuple[str, ...]:
+    width = prepared.spec.parallel
+    return ("--parallel", str(width)) if width else ()
+
+
+def _freed(prepared: Prepared) -> tuple[str, ...]:
+    """Locks of dead processes of this machine are removed: the attempt holds our own lease."""
+    if prepared.place is None:
+        return ()
+    return tuple(
+        f"removed the stack's lock of a dead process: {holder}"
+        for holder in prepared.place.remove_dead_locks()
+    )
+
+
+def _settle(prepared: Prepared, pending: Pending, report: Report) -> Outcome | None:
+    """Unfinished creates are taken into the state; an outcome where that cannot be done."""
+    if not pending.any:
+        return None
+    work = prepared.operation.work
+    if pending.unknown:
+        what = advice(pending, prepared.operation.stack)
+        failure = Failure(where=f"stack {prepared.operation.stack}", what=what)
+        return Outcome(status=Status.FAILED, failures=(failure,))
+    report(Progress(text=f"taking in {len(pending.ids)} unfinished creates"))
+    words = ("refresh", "--yes", "--skip-preview", *import_words(pending))
+    answer = ask(prepared.operation, words, report)
+    if answer.code == 0:
+        return None
+    return outcome_of(
+        answer,
+        stage=work.stage,
+        project=work.project,
+        declared={},
+        revealed={},
+        asked_to_stop=work.cancel.reason if work.cancel.asked else "",
+    )
+
+
+def _left_pending(prepared: Prepared, answer: Answer) -> tuple[str, ...]:
+    """What a stopped or failed process left unfinished, where it can be read at no cost."""
+    if answer.code == 0 or prepared.place is None:
+        return ()
+    pending = pending_in(prepared.place.deployment())
+    if pending.unknown:
+        return (advice(pending, prepared.operation.stack),)
+    if pending.ids:
+        return (f"{len(pending.ids)} unfinished creates; the next run takes them in",)
+    return ()
+
+
+def _warn_of_pending(prepared: Prepared, report: Report) -> None:
+    pending = pending_in(state_of(prepared) or {})
+    if pending.any:
+        text = "creates of a killed run are unfinished; the preview shows them as new"
+        report(LogLine(text=text, stream="tool", severity="warning"))
+
+
+@contextmanager
+def _stack_for_now(prepared: Prepared) -> Iterator[bool]:
+    """Whether the stack had to be made for a preview; if so it is gone again afterwards."""
+    new = state_of(prepared) is None
+    if new:
+        make_stack(prepared)
+    try:
+        yield new
+    finally:
+        if new and prepared.place is not None:
+            prepared.place.unmake()
+        elif new:
+            remove_stack(prepared)
+
+
+def _plan_failures(work: Work, answer: Answer) -> tuple[Failure, ...]:
+    if work.cancel.asked:
+        return (Failure(where=f"stage {work.stage}", what=f"stopped: {work.cancel.reason}"),)
+    return failures_of(answer, project=work.project, stage=work.stage)

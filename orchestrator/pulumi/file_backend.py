@@ -1,0 +1,124 @@
+"""What lies in a `file://` backend? Looked at without a Pulumi process, which costs 0.15 to 0.4 s.
+
+Layout (Pulumi 3.259): `.pulumi/meta.yaml`, `.pulumi/stacks/<project>/<stack>.json`,
+`.pulumi/locks/organization/<project>/<stack>/<uuid>.json`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+SUFFIXES = ("json", "json.gz")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileStack:
+    """One stack of a file backend. root: the folder that holds `.pulumi`."""
+
+    root: Path
+    project: str
+    stack: str
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Its state file; None where the stack does not exist."""
+        folder = self.root / ".pulumi" / "stacks" / self.project
+        paths = (folder / f"{self.stack}.{suffix}" for suffix in SUFFIXES)
+        return next((path for path in paths if path.is_file()), None)
+
+    def deployment(self) -> Mapping[str, Any]:
+        """The stack's state: resources, pending_operations, secrets_providers; {} for none."""
+        path = self.checkpoint
+        if path is None:
+            return {}
+        content = path.read_bytes()
+        body = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+        latest = body.get("checkpoint", {}).get("latest")
+        return latest if isinstance(latest, Mapping) else {}
+
+    def make(self) -> bool:
+        """Whether the stack was made now; as `pulumi stack init` does, with no state yet."""
+        if self.checkpoint is not None:
+            return False
+        folder = self.root / ".pulumi" / "stacks" / self.project
+        folder.mkdir(parents=True, exist_ok=True)
+        meta = self.root / ".pulumi" / "meta.yaml"
+        if not meta.exists():  # without it the CLI takes the layout for the old one, and refuses
+            _write(meta, "version: 1\n")
+        body = {"version": 3, "checkpoint": {"stack": f"organization/{self.project}/{self.stack}"}}
+        _write(folder / f"{self.stack}.json", json.dumps(body))
+        return True
+
+    def unmake(self) -> None:
+        """Takes away a stack that `make` made and nobody wrote to since."""
+        if self.checkpoint is not None and not self.deployment():
+            self.checkpoint.unlink()
+
+    def remove_dead_locks(self) -> tuple[str, ...]:
+        """Removes locks of processes of this machine that are gone; who held them.
+
+        Safe only under our own lease. Locks of another machine or of a living process stay, and the
+        CLI refuses to start, naming them.
+        """
+        folder = self.root / ".pulumi" / "locks" / "organization" / self.project / self.stack
+        return tuple(
+            holder
+            for path in sorted(folder.glob("*.json"))
+            if (holder := _dead_holder(path)) and _removed(path)
+        )
+
+
+def file_stack(backend: str, project: str, stack: str) -> FileStack | None:
+    """The stack's place where the backend is a folder; None for any other backend."""
+    parts = urlsplit(backend)
+    if parts.scheme != "file":
+        return None
+    path = Path(unquote(parts.netloc + parts.path)).expanduser()
+    return FileStack(root=path, project=project, stack=stack)
+
+
+def _dead_holder(path: Path) -> str:
+    try:
+        lock = json.loads(path.read_text())
+        pid, host = int(lock["pid"]), str(lock["hostname"])
+    except (OSError, ValueError, KeyError):
+        return ""  # somebody is just writing or removing it
+    if host != socket.gethostname() or _runs_pulumi(pid):
+        return ""
+    return f"{lock.get('username', '?')}@{host} (pid {pid}) since {lock.get('timestamp', '?')}"
+
+
+def _runs_pulumi(pid: int) -> bool:
+    """Whether that process lives and may be a Pulumi: a pid may have gone to a stranger since."""
+    try:
+        return "pulumi" in Path(f"/proc/{pid}/comm").read_text()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _removed(path: Path) -> bool:
+    with suppress(FileNotFoundError):
+        path.unlink()
+        Path(f"{path}.attrs").unlink(missing_ok=True)
+        return True
+    return False
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(path.name + ".new")
+    with open(beside, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)

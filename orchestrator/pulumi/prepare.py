@@ -1,0 +1,149 @@
+"""What must be there before Pulumi is asked? Program, interpreter, settings file, environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.model.definitions import PulumiSpec
+from orchestrator.model.errors import ToolError
+from orchestrator.model.work import StackTarget, Work
+from orchestrator.pulumi.cli import Operation, ask_plainly
+from orchestrator.pulumi.environment import cli_env, program_env
+from orchestrator.pulumi.file_backend import FileStack, file_stack
+from orchestrator.pulumi.project import (
+    Program,
+    ReadYaml,
+    interpreter_of,
+    read_program,
+    stack_settings,
+)
+from orchestrator.pulumi.stack_file import StackFile, write_stack_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What wiring knows and no attempt differs in; nothing secret.
+
+    read_yaml: plain JSON of a YAML file. checkout: where virtualenvs that are not in git lie.
+    outer: our own environment; of it only PATH, HOME, LANG, PULUMI_HOME and the like pass on.
+    """
+
+    read_yaml: ReadYaml
+    checkout: Path | None = None
+    outer: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    acquire_plugins: bool = False  # may the CLI download missing providers by itself?
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Everything one operation's processes need. place: where the backend is a folder."""
+
+    operation: Operation
+    spec: PulumiSpec
+    target: StackTarget
+    file: StackFile
+    place: FileStack | None
+
+
+def prepare(work: Work, around: Surroundings) -> Prepared:
+    """Writes the settings file; starts nothing but `config set` for secrets of a key service.
+
+    Raises DefinitionError, ToolError or SecretError before anything was changed.
+    """
+    spec, target = work.spec, work.stack
+    if not isinstance(spec, PulumiSpec) or target is None:
+        raise TypeError("a Pulumi stage's work carries a PulumiSpec and a stack")
+    _must_have_cli(work)
+    program = read_program(work.project, spec.project, around.read_yaml)
+    own = _own_interpreter(program, spec, work, around)
+    place = file_stack(target.backend, program.name, target.name)
+    file = write_stack_file(
+        work.folder,
+        program=program,
+        base=stack_settings(program, target.name, around.read_yaml),
+        overlay=spec.config,  # type: ignore[arg-type]  # resolved: a Value by Work's promise
+        target=target,
+        credentials=work.credentials,
+        state_salt=lambda: _state_salt(place),
+    )
+    operation = _operation(work, around, program, target, file, own)
+    _set_late_secrets(operation, file)
+    return Prepared(operation=operation, spec=spec, target=target, file=file, place=place)
+
+
+def _operation(
+    work: Work,
+    around: Surroundings,
+    program: Program,
+    target: StackTarget,
+    file: StackFile,
+    own: Path | None,
+) -> Operation:
+    interpreter = own or Path(sys.executable)
+    return Operation(
+        work=work,
+        directory=program.folder,
+        stack=_full_name(target, program),
+        config_file=file.path,
+        env=cli_env(
+            around.outer,
+            credentials=work.credentials,
+            backend=target.backend,
+            passphrase=file.passphrase,
+            interpreter=interpreter,
+            acquire_plugins=around.acquire_plugins,
+        ),
+        program_env=program_env(
+            around.outer, credentials=work.credentials, interpreter=interpreter, mark=work.mark
+        ),
+        interpreter=interpreter,
+        own_interpreter=own is not None,
+        serves_program=program.is_python,
+    )
+
+
+def _must_have_cli(work: Work) -> None:
+    path = work.tools.get("pulumi")
+    if path is None or not path.is_file():
+        raise ToolError(
+            f"Pulumi is missing: {path or 'no path to it is known'}.",
+            holds="Nothing was changed.",
+            next="Bring it with: orchestrator doctor --fix",
+        )
+
+
+def _own_interpreter(
+    program: Program, spec: PulumiSpec, work: Work, around: Surroundings
+) -> Path | None:
+    if not program.is_python:
+        return None
+    roots = (work.project, *((around.checkout,) if around.checkout else ()))
+    return interpreter_of(program, spec.python, roots)
+
+
+def _full_name(target: StackTarget, program: Program) -> str:
+    """Backends without a service call every organization `organization`."""
+    if target.backend.startswith(("http://", "https://")):
+        return target.name
+    return f"organization/{program.name}/{target.name}"
+
+
+def _state_salt(place: FileStack | None) -> str:
+    provider = (place.deployment().get("secrets_providers") or {}) if place else {}
+    return str((provider.get("state") or {}).get("salt") or "")
+
+
+def _set_late_secrets(operation: Operation, file: StackFile) -> None:
+    for key, text in file.to_set.items():
+        words = ("config", "set", "--secret", "--config-file", str(file.path), key)
+        answer = ask_plainly(operation, words, stdin=text.encode())
+        if answer.code != 0:
+            raise ToolError(
+                f"The secret config value {key} cannot be encrypted: "
+                + " ".join(line for line in answer.stderr[-3:] if line),
+                holds="Nothing was changed.",
+            )
