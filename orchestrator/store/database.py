@@ -102,8 +102,9 @@ class Database:
 
 def open_sqlite(path: Path, project: str, *, create: bool = False) -> Database:
     """The database in a file; a missing file is not made unless `create` says so."""
-    mode = "rwc" if create else "rw"
-    address = f"file:{quote(str(path))}?mode={mode}"
+    if create:
+        path.touch(mode=0o600)
+    address = f"file:{quote(str(path))}?mode=rw"
     engine = create_engine(
         "sqlite+pysqlite://",
         creator=lambda: sqlite3.connect(address, uri=True, check_same_thread=False),

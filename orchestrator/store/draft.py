@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrator.model.errors import StoreUnwritable
+from orchestrator.model.errors import Refused, StoreUnwritable
 from orchestrator.store import folders
 from orchestrator.store.identity import without_password
 from orchestrator.store.store import StoreInfo
@@ -29,6 +30,10 @@ def built(folder: Path, info: StoreInfo, url: str) -> Iterator[Path]:
         if draft.exists():
             move(draft, folder)
     except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise Refused(
+                f"another process has just made {folder}. Run the command again."
+            ) from error
         raise StoreUnwritable(
             f"{folder} cannot be made ({error.strerror or error}).", holds="Nothing was created."
         ) from error

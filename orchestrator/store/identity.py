@@ -103,7 +103,10 @@ def check_identity(about: About, info: StoreInfo | None, where: str) -> StoreInf
         raise WrongStore(
             f"{where} does not know project {about.project}.",
             holds="Nothing was changed.",
-            next="See that `store:` in orchestrator.yaml leads to the right database.",
+            next=(
+                "See that `store:` in orchestrator.yaml leads to the right database. If a first "
+                "`store init` was cut off here, remove this machine's folder and run it again."
+            ),
         )
     if info.id != about.store:
         raise WrongStore(

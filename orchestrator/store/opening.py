@@ -26,7 +26,14 @@ from orchestrator.store.database import (
 from orchestrator.store.draft import built, move
 from orchestrator.store.identity import LOCAL, about_of, check_identity, info_of, shown
 from orchestrator.store.repository import StoreTransaction
-from orchestrator.store.schema import HEAD, check_revision, create_schema, revision_of, table
+from orchestrator.store.schema import (
+    HEAD,
+    check_revision,
+    create_schema,
+    lock_schema,
+    revision_of,
+    table,
+)
 from orchestrator.store.store import DatabaseStore, StoreInfo
 
 STORES = table(records.StoreRecord)
@@ -58,10 +65,11 @@ def init_store(
     )
     with built(folder, info, url) as draft:
         make_key(draft / folders.KEYS)
+        (draft / folders.KEYS).chmod(0o600)
         database = _connect(draft, project_id, url, create=True)
         try:
             with database.write() as connection:
-                _lay(connection, info, where=url)
+                _lay(connection, info, where=shown(url))
                 for environment in claim:
                     _claim(connection, project_id, environment, by=by, at=at)
                 if url != LOCAL:
@@ -170,6 +178,7 @@ def _connect(folder: Path, project_id: str, url: str, *, create: bool = False) -
 
 def _lay(connection: Connection, info: StoreInfo, *, where: str) -> None:
     """The schema, if the database has none yet, and the store's own row."""
+    lock_schema(connection)
     revision = revision_of(connection)
     if revision:
         check_revision(revision, where)
@@ -189,7 +198,7 @@ def _refuse_second(connection: Connection, project_id: str, where: str) -> None:
     found = connection.execute(select(STORES).where(STORES.c.project == project_id)).first()
     if found is not None:
         raise Refused(
-            f"{shown(where)} carries a store of {project_id} already, made "
+            f"{where} carries a store of {project_id} already, made "
             f"{found.created_at:%Y-%m-%d %H:%M} UTC.",
             holds="Nothing was created.",
             next="Join it: `orchestrator store join --key FILE`, with that store's keys.json.",

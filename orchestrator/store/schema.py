@@ -30,6 +30,12 @@ def create_schema(connection: Connection) -> None:
     connection.execute(insert(table(records.RevisionRecord)), {"version_num": HEAD})
 
 
+def lock_schema(connection: Connection) -> None:
+    """Until the transaction ends, nobody else makes or changes tables: projects share them."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('orchestrator schema'))")
+
+
 def revision_of(connection: Connection) -> str:
     """The revision a database stands at; empty where it has no schema of ours."""
     versions = table(records.RevisionRecord)

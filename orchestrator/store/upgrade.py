@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from orchestrator.store import folders
 from orchestrator.store.identity import LOCAL
 from orchestrator.store.opening import identified
-from orchestrator.store.schema import HEAD
+from orchestrator.store.schema import HEAD, lock_schema
 
 
 def upgrade_store(project_id: str, url: str = LOCAL) -> tuple[str, str]:
@@ -23,6 +23,7 @@ def upgrade_store(project_id: str, url: str = LOCAL) -> tuple[str, str]:
     try:
         if info.revision != HEAD:
             with database.write() as connection:
+                lock_schema(connection)
                 migrate(connection)
     finally:
         database.close()

@@ -66,12 +66,17 @@ def _made(request: pytest.FixtureRequest) -> DatabaseStore:
     return init_store("guestbook-1", url, claim=["prod"], at=AT, make_key=write_key)
 
 
+def _add_and_fail(store: DatabaseStore) -> None:
+    with store.write() as t:
+        t.add_run(a_run(), [a_stage()])
+        t.run(replace(DEV, number=2))
+
+
 class TestTransactions:
     def test_what_a_failing_body_wrote_is_gone(self, store: DatabaseStore) -> None:
         """A transaction whose body raises leaves nothing behind."""
-        with pytest.raises(NotFound), store.write() as t:
-            t.add_run(a_run(), [a_stage()])
-            t.run(replace(DEV, number=2))
+        with pytest.raises(NotFound):
+            _add_and_fail(store)
         with store.read() as t:
             assert t.runs() == ()
 
