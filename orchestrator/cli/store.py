@@ -32,7 +32,7 @@ def init(settings: Settings, claim: tuple[str, ...]) -> None:
         protected=project.protected,
         claim=claim,
         at=datetime.now(UTC),
-        make_key=_make_key,
+        make_key=make_key,
         by=actor(),
     )
     word = "made" if made.fresh else "is there already"
@@ -63,5 +63,5 @@ def show(settings: Settings) -> None:
     )
 
 
-def _make_key(path: Path) -> None:
+def make_key(path: Path) -> None:
     Keys.create(path)
