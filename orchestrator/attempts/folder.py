@@ -20,6 +20,7 @@ from enum import Enum
 from pathlib import Path
 
 from orchestrator.attempts.locks import is_held
+from orchestrator.model.definitions import StageKind
 from orchestrator.model.values import Json
 
 
@@ -92,6 +93,10 @@ class AttemptFolder:
         if is_held(self.tool_lock):
             return Proof.ORPHANED
         return Proof.GONE if self.started.exists() else Proof.NEVER_STARTED
+
+    def kind(self) -> StageKind:
+        """Of the stage, read without opening anything secret."""
+        return StageKind(json.loads(self.work.read_text(encoding="utf-8"))["kind"])
 
     def answer(self) -> Mapping[str, Json] | None:
         """The result, or None where there is none."""

@@ -47,7 +47,7 @@ def carry_out(
     folder: AttemptFolder,
     *,
     opened: Callable[[AttemptFolder], Order],
-    executors: Mapping[StageKind, Callable[[], StageExecutor]],
+    executors: Mapping[StageKind, Callable[[Work], StageExecutor]],
     now: Callable[[], datetime],
 ) -> None:
     """One attempt, whole. Every end but a crash leaves result.json."""
@@ -64,7 +64,7 @@ def carry_out(
 def _answer(
     folder: AttemptFolder,
     opened: Callable[[AttemptFolder], Order],
-    executors: Mapping[StageKind, Callable[[], StageExecutor]],
+    executors: Mapping[StageKind, Callable[[Work], StageExecutor]],
     now: Callable[[], datetime],
     name: str,
 ) -> dict[str, Json]:
@@ -74,7 +74,7 @@ def _answer(
         raise ExecutorError(f"{folder.tool_lock} is held: a tool of an earlier try lives on")
     folder.private.mkdir(mode=0o700)
     work = replace(order.work, folder=folder.private, tool_lock=tool_lock.descriptor)
-    executor = executors[work.kind]()  # before any thread: it may fork helpers of its own
+    executor = executors[work.kind](work)  # before any thread: it may fork helpers of its own
     spool = Spool(folder.spool, now=now, redact=order.redactor.json, hint_name=name)
     folder.started.touch(mode=0o600)
     watch = threading.Thread(target=_watch, args=(folder, work), daemon=True)

@@ -58,6 +58,7 @@ class Work:
     spec: StageSpec
     project: Path  # the release's tree at its stable path: playbooks/, stacks/, …
     inventories: Path  # the environment's folder: environment.yaml, hosts.yaml, group_vars/
+    checkout: Path = Path()  # where virtualenvs that are in no release lie
     folder: Path  # this attempt's own, 0700; removed later
     cache: Path  # shared between attempts of a store, 0700: fact cache, galaxy downloads
     tools: Mapping[str, Path] = field(default_factory=dict)  # "pulumi" -> the CLI

@@ -91,6 +91,7 @@ def stage_order(
         spec=resolved,
         project=context.tree / "tree",
         inventories=context.tree / "inventories" / context.environment.name,
+        checkout=app.root,
         folder=app.run_folder(key) / f"{stage.name}-{attempt}",
         cache=app.folder("cache"),
         tools=app.tools() if kind is StageKind.PULUMI else {},

@@ -14,6 +14,7 @@ from orchestrator.attempts.folder import AttemptFolder
 from orchestrator.attempts.process import Order, carry_out
 from orchestrator.attempts.warm import serve
 from orchestrator.core.references import resolve_spec
+from orchestrator.files.plain_yaml import plain_yaml
 from orchestrator.model.codec import decode
 from orchestrator.model.definitions import StageKind
 from orchestrator.model.errors import SecretError
@@ -21,6 +22,8 @@ from orchestrator.model.values import Reference, Secret, Tree, leaves, secrets_i
 from orchestrator.model.work import Work
 from orchestrator.ports import StageExecutor
 from orchestrator.pulumi.executor import PulumiExecutor
+from orchestrator.pulumi.prepare import Surroundings
+from orchestrator.pulumi.warm import open_interpreter
 from orchestrator.pulumi.warm import preload as preload_pulumi
 from orchestrator.steps.check import CheckExecutor
 from orchestrator.steps.command import CommandExecutor
@@ -29,16 +32,20 @@ from orchestrator.trust.secrets import resolve
 from orchestrator.trust.vault import Keys, StoreVault
 from orchestrator.wiring.clock import SystemClock
 
-EXECUTORS: Mapping[StageKind, Callable[[], StageExecutor]] = {
-    StageKind.PULUMI: PulumiExecutor,
-    StageKind.ANSIBLE: AnsibleExecutor,
-    StageKind.COMMAND: CommandExecutor,
-    StageKind.CHECK: CheckExecutor,
+EXECUTORS: Mapping[StageKind, Callable[[Work], StageExecutor]] = {
+    StageKind.PULUMI: lambda work: PulumiExecutor(
+        Surroundings(read_yaml=plain_yaml, checkout=work.checkout)
+    ),
+    StageKind.ANSIBLE: lambda _: AnsibleExecutor(),
+    StageKind.COMMAND: lambda _: CommandExecutor(),
+    StageKind.CHECK: lambda _: CheckExecutor(),
 }
 
 
 def main(folder: AttemptFolder, variables: Mapping[str, str]) -> None:
     """Carries out the attempt of a folder."""
+    if folder.kind() is StageKind.PULUMI:
+        open_interpreter()  # before any secret is known and any thread runs
     carry_out(
         folder,
         opened=lambda f: _opened(f, variables),
