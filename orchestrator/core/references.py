@@ -40,8 +40,8 @@ class ReferenceProblem(ValueError):
 def parse_text(text: str, position: Position | None = None) -> str | Reference | Text:
     """The text itself, the one reference that it is, or its parts in order.
 
-    position: where the text's first character stands; a reference gets its own from it. Raises
-    ReferenceProblem at the first malformed reference.
+    position: where the text's first character stands; a reference gets from it where its path
+    begins. Raises ReferenceProblem at the first malformed reference.
     """
     parts: list[str | Reference] = []
     at = 0
@@ -52,7 +52,8 @@ def parse_text(text: str, position: Position | None = None) -> str | Reference |
             at = found.end()
         else:
             path, at = _path_at(text, found.start())
-            parts.append(Reference(path=path, position=_moved(position, text, found.start())))
+            begin = text.index(path[0], found.end())
+            parts.append(Reference(path=path, position=_moved(position, text, begin)))
     parts.append(text[at:])
     return _folded(parts)
 

@@ -84,10 +84,10 @@ def test_malformed(text: str, offset: int, length: int, message: str, help: str)
 
 
 def test_positions() -> None:
-    """A reference knows where it stands, as far as its line goes."""
+    """A reference knows where its path begins, as far as its line goes."""
     text = parse_text("a ${{ b.c }}\n${{ d.e }}", AT)
     assert [r.position for r in references_in(text)] == [
-        Position(file="orchestrator.yaml", line=3, column=12),
+        Position(file="orchestrator.yaml", line=3, column=16),
         AT,
     ]
 
