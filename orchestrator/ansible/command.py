@@ -33,15 +33,17 @@ def binaries(work: Work, spec: AnsibleSpec) -> Path:
     Raises ToolError where it is not there.
     """
     if spec.venv:
-        folder = work.project / spec.venv / "bin"
-        if not (folder / "ansible-playbook").is_file():
-            raise ToolError(
-                f"stage '{work.stage}': virtualenv '{spec.venv}' has no bin/ansible-playbook.",
-                holds="Nothing was started.",
-                next=f"Make it: python3 -m venv {spec.venv} && "
-                f"{spec.venv}/bin/pip install ansible-core",
-            )
-        return folder
+        # A virtualenv is in no release: git ignores it, and its paths are the checkout's.
+        for root in (work.project, work.checkout):
+            folder = root / spec.venv / "bin"
+            if (folder / "ansible-playbook").is_file():
+                return folder
+        raise ToolError(
+            f"stage '{work.stage}': virtualenv '{spec.venv}' has no bin/ansible-playbook.",
+            holds="Nothing was started.",
+            next=f"Make it: python3 -m venv {spec.venv} && "
+            f"{spec.venv}/bin/pip install ansible-core",
+        )
     ours = Path(sys.executable).parent
     if (ours / "ansible-playbook").is_file():
         return ours
