@@ -15,6 +15,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -31,6 +32,7 @@ KEPT = frozenset({"__pycache__"})
 Wanted = Mapping[str, tuple[str, str]]  # path -> (mode, sha256)
 Contents = Callable[[str], bytes]  # by sha256
 _Tree = dict[str, Any]  # name -> _Tree or (path, mode, sha256)
+_OUTSIDE = re.compile(r"(?:^|/)(?:\.{0,2}|\.git)(?:/|\Z)|\0")  # a part that is empty, ., .. or .git
 _MODES = {FILE: 0o644, PROGRAM: 0o755}
 
 
@@ -176,7 +178,7 @@ def _tree_of(wanted: Wanted) -> _Tree:
     tree: _Tree = {}
     for path, (mode, digest) in wanted.items():
         *folders, name = path.split("/")
-        if any(part in ("", ".", "..", ".git") or "\0" in part for part in (*folders, name)):
+        if _OUTSIDE.search(path):
             raise ReleaseError(f"the release names a file outside of it: {path!r}")
         if mode not in (*_MODES, LINK):
             raise ReleaseError(f"the release gives {path!r} the unknown mode {mode!r}")

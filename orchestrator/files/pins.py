@@ -15,6 +15,8 @@ import yaml
 
 _GALAXY = ("requirements.yml", "requirements.yaml")
 _PULUMI = ("Pulumi.yaml", "Pulumi.yml")
+_PYTHON = "requirements.txt"
+_NAMES = {*_GALAXY, *_PULUMI, _PYTHON}
 _EXACT = re.compile(r"^[A-Za-z0-9._-]+(\[[^\]]*\])?\s*===?\s*[^\s*,;]+$")
 _LOCAL = ("path", "file", "dir", "subdirs")
 _LARGEST = 1024 * 1024  # bytes; nobody writes such a file by hand
@@ -22,8 +24,8 @@ _LARGEST = 1024 * 1024  # bytes; nobody writes such a file by hand
 
 def files_with_pins(paths: Iterable[str]) -> tuple[str, ...]:
     """Those of a release's paths that `unpinned` wants to see."""
-    all_paths = set(paths)
-    return tuple(path for path in sorted(all_paths) if _reader(path, all_paths) is not None)
+    named = {path for path in paths if path.rpartition("/")[2] in _NAMES}
+    return tuple(path for path in sorted(named) if _reader(path, named) is not None)
 
 
 def unpinned(contents: Mapping[str, bytes]) -> Iterator[str]:
@@ -44,7 +46,7 @@ def _reader(path: str, paths: Iterable[str]) -> Any:
         return _of_pulumi
     if name in _GALAXY:
         return _of_galaxy
-    if name == "requirements.txt":
+    if name == _PYTHON:
         beside = (str(PurePosixPath(path).with_name(pulumi)) for pulumi in _PULUMI)
         return _of_python if any(other in paths for other in beside) else None
     return None

@@ -135,6 +135,14 @@ class _Look:
     why_dirty: str
 
 
+@dataclass(slots=True)
+class _Listed:
+    paths: set[str] = field(default_factory=set)
+    untracked: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)  # from git status
+    problems: list[str] = field(default_factory=list)
+
+
 class _Contents(Mapping[str, bytes]):
     """sha256 -> bytes, each read when asked for: a large release needs little memory."""
 
@@ -162,55 +170,61 @@ class _Contents(Mapping[str, bytes]):
 def _look(root: Path) -> _Look:
     if git.toplevel(root) is not None:
         repository = git.Repository(root)
-        paths, hidden, problems = _listed(repository)
-        if paths:
-            return _look_with_git(repository, paths, hidden, problems)
-    paths = set(_walked(root))
-    return _Look(_in_release(root, paths), "", "no git")
+        listed = _Listed()
+        _list(repository, "", listed)
+        if listed.problems:
+            raise _failure(listed.problems)
+        if listed.paths:  # none: an outer repository ignores the whole project
+            commit = repository.head()
+            why_dirty = _why_dirty(repository, commit, listed)
+            return _Look(_in_release(root, listed.paths), commit, why_dirty)
+    return _Look(_in_release(root, set(_walked(root))), "", "no git")
 
 
-def _look_with_git(
-    repository: git.Repository, paths: set[str], hidden: list[str], problems: list[str]
-) -> _Look:
-    if problems:
-        raise _failure(problems)
-    commit = repository.head()
-    reasons = [] if commit else ["nothing is committed yet"]
-    if commit:
-        changed = [p for p in repository.changed() if not p.startswith(LEFT_OUT)]
-        reasons += _reason("differs from the commit", "differ from the commit", changed)
-    new = [p for p in repository.untracked() if _belongs(p)]
-    reasons += _reason("is not tracked by git", "are not tracked by git", new)
-    reasons += _reason("is hidden from git status", "are hidden from git status", hidden)
-    return _Look(_in_release(repository.root, paths), commit, "; ".join(reasons))
+def _why_dirty(repository: git.Repository, commit: str, listed: _Listed) -> str:
+    if not commit:
+        return "nothing is committed yet"
+    changed = [path for path in repository.changed() if not path.startswith(LEFT_OUT)]
+    reasons = (
+        _reason("is not tracked by git", "are not tracked by git", listed.untracked),
+        _reason("differs from the commit", "differ from the commit", changed),
+        _reason("is hidden from git status", "are hidden from git status", listed.hidden),
+    )
+    return "; ".join(filter(None, reasons))
 
 
-def _listed(repository: git.Repository, prefix: str = "") -> tuple[set[str], list[str], list[str]]:
-    """(paths, those hidden from git status, problems), submodules and inner repositories opened."""
-    tracked = repository.tracked()
-    inner = [path for path, entry in tracked.items() if entry.mode == git.SUBMODULE]
-    paths = {prefix + path for path in tracked.keys() - set(inner)}
-    hidden = [prefix + path for path, entry in tracked.items() if entry.hidden]
-    problems: list[str] = []
+def _list(repository: git.Repository, prefix: str, listed: _Listed) -> None:
+    """Adds all paths of a repository, and of its submodules and whatever repositories lie in it."""
+    inner: list[str] = []
+    for path, entry in repository.tracked().items():
+        if entry.mode == git.SUBMODULE:
+            inner.append(path)
+        elif _belongs(prefix + path):
+            listed.paths.add(prefix + path)
+            if entry.hidden:
+                listed.hidden.append(prefix + path)
     for path in repository.untracked():
-        if path.endswith("/"):
-            inner.append(path.rstrip("/"))
-        elif _belongs(path):
-            paths.add(prefix + path)
-    for path in inner:
         if not _belongs(prefix + path):
             continue
-        if not (repository.root / path / ".git").exists():
-            problems.append(
-                f"{prefix}{path} is a submodule that is not checked out;"
-                " run: git submodule update --init --recursive"
-            )
-            continue
-        below = _listed(git.Repository(repository.root / path), f"{prefix}{path}/")
-        paths |= below[0]
-        hidden += below[1]
-        problems += below[2]
-    return paths, [path for path in hidden if _belongs(path)], problems
+        listed.untracked.append(prefix + path)
+        if path.endswith("/"):
+            inner.append(path.rstrip("/"))
+        else:
+            listed.paths.add(prefix + path)
+    for path in inner:
+        _list_inner(repository, path, prefix, listed)
+
+
+def _list_inner(repository: git.Repository, path: str, prefix: str, listed: _Listed) -> None:
+    if not _belongs(prefix + path):
+        return
+    if (repository.root / path / ".git").exists():
+        _list(git.Repository(repository.root / path), f"{prefix}{path}/", listed)
+        return
+    listed.problems.append(
+        f"{prefix}{path} is a submodule that is not checked out;"
+        " run: git submodule update --init --recursive"
+    )
 
 
 def _belongs(path: str) -> bool:
@@ -231,11 +245,11 @@ def _in_release(root: Path, paths: set[str]) -> tuple[str, ...]:
     return tuple(paths_not_under_links(root, kept))
 
 
-def _reason(one: str, many: str, paths: list[str]) -> list[str]:
+def _reason(one: str, many: str, paths: list[str]) -> str:
     if not paths:
-        return []
+        return ""
     names = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-    return [f"{names} {one if len(paths) == 1 else many}"]
+    return f"{names} {one if len(paths) == 1 else many}"
 
 
 def _hashed(
@@ -266,12 +280,13 @@ def _check_name(path: str) -> None:
 
 def _link_problems(root: Path, files: Mapping[str, Entry]) -> list[str]:
     """Links that would lead elsewhere, or nowhere, in a copy of the release."""
+    links = [path for path, entry in files.items() if entry.mode == LINK]
+    if not links:
+        return []
     inside = Path(os.path.realpath(root))
     folders = {str(parent) for path in files for parent in PurePosixPath(path).parents}
     problems: list[str] = []
-    for path, entry in files.items():
-        if entry.mode != LINK:
-            continue
+    for path in links:
         target = os.readlink(root / path)
         lexical = os.path.normpath(os.path.join(os.path.dirname(path), target))
         real = Path(os.path.realpath(root / path))
