@@ -43,7 +43,7 @@ _KEPT_TEXT = {
     "defaults": """
         action_warnings allow_world_readable_tmpfiles ansible_managed any_errors_fatal
         become become_method become_user deprecation_warnings devel_warning
-        display_skipped_hosts duplicate_dict_key error_on_undefined_vars executable
+        duplicate_dict_key error_on_undefined_vars executable
         fact_caching_timeout force_handlers forks gather_subset gather_timeout gathering
         hash_behaviour inject_facts_as_vars interpreter_python jinja2_extensions
         jinja2_native localhost_warning max_file_size_for_diff module_lang module_set_locale
@@ -208,6 +208,9 @@ def _ours(
             "ssh_args": shlex.join([*own.ssh, *shlex.split(ssh.get("ssh_args", _SSH_ARGS))]),
         },
     }
+    inventory = theirs.get("inventory", {})
+    name = "any_unparsed_is_failed"  # Ansible itself would warn, and go on without those hosts
+    result["inventory"] = {name: inventory.get(name, "True")}
     if own.key:
         result["defaults"]["private_key_file"] = str(own.key)
     return result

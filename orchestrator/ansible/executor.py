@@ -41,7 +41,7 @@ class AnsibleExecutor:
     def plan(self, work: Work, report: Report) -> Plan:
         """Rows of `--check --diff`. Raises DefinitionError where the playbook does not load."""
         with _ready(work, report) as ready:
-            answer = _ask(ready, report, "--check", "--diff")
+            answer = _ask(ready, report, "--check", "--diff", "-v")  # -v: why a task was skipped
             if work.cancel.asked:
                 return Plan(unknown=tuple(work.outputs), deferred="the check was stopped")
             if answer.heard.stats is None:

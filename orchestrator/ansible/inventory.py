@@ -50,7 +50,8 @@ def inventory_of(work: Work, spec: AnsibleSpec, folder: Path) -> Inventory:
     Raises DefinitionError naming every entry that is wrong, before anything was started.
     """
     own = work.inventories / "hosts.yaml"
-    sources = [own] if own.is_file() else []
+    has_own = own.is_file() and bool(own.read_text("utf-8").strip())  # empty: Ansible refuses it
+    sources = [own] if has_own else []
     problems: list[str] = []
     hosts: dict[str, Host] = {}
     for number, entry in enumerate(spec.inventory, start=1):
@@ -66,7 +67,7 @@ def inventory_of(work: Work, spec: AnsibleSpec, folder: Path) -> Inventory:
             hosts.update((host.name, host) for host in hosts_of(value))
     if problems:
         raise DefinitionError(Problem(message=f"stage '{work.stage}': {p}") for p in problems)
-    if not own.is_file():
+    if not has_own:
         _lend_group_vars(work, folder)
     if not sources:  # without any -i Ansible would read /etc/ansible/hosts
         sources.append(write_private(folder / "none.yaml", "all: {}\n"))

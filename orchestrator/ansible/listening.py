@@ -78,6 +78,7 @@ class Listener:
         self._play = ""
         self._number = 0
         self._failed_items: dict[tuple[str, str], list[TaskResult]] = {}
+        self._unchecked_items: dict[tuple[str, str], bool] = {}
         self._held: list[Final] = []  # failed, not told yet
 
     def hear(self, event: Event) -> None:
@@ -85,7 +86,7 @@ class Listener:
         name = str(event.get("event", ""))
         data = event.get("event_data") or {}
         if action := _ACTIONS.get(name):
-            action(self, name, data)
+            action(self, name, {**data, "stdout": event.get("stdout", "")})
         elif name in _SEVERITIES:
             self._line(name, str(event.get("stdout", "")))
 
@@ -148,6 +149,9 @@ class Listener:
     def _item(self, name: str, data: Event) -> None:
         raw = data.get("res") or {}
         result = self._result(data, raw, _ITEM_STATES[name], item=item_label(raw))
+        if result.state == "skipped":
+            unchecked = self._unchecked_items.get(_key(data), False)
+            self._unchecked_items[_key(data)] = unchecked or not _conditional(raw)
         if result.state == "failed":  # told with the whole task, which may be ignored or rescued
             self._failed_items.setdefault(_key(data), []).append(result)
         else:
@@ -164,7 +168,7 @@ class Listener:
         final = Final(
             result=result,
             task_id=str(data.get("task_uuid", "")),
-            unchecked=state == "skipped" and _unchecked(raw),
+            unchecked=self._was_unchecked(data, state),
             paths=diff_paths(_diffs(raw)),
             diff=diff_text(_diffs(raw)),
             items=self._failed_items.pop(_key(data), []),
@@ -176,6 +180,16 @@ class Listener:
             self._held.append(final)
         else:
             self._tell(final)
+
+    def _was_unchecked(self, data: Event, state: str) -> bool:
+        """Skipped by check mode, not by a condition: command, shell, modules without check mode.
+
+        The event of a skipped task has no result; in a check (-v) its line shows it.
+        """
+        items = self._unchecked_items.pop(_key(data), None)
+        if items is not None or state != "skipped":
+            return bool(items)
+        return not _conditional(str(data.get("stdout", "")))
 
     def _note_stats(self, raw: Mapping[str, Any]) -> None:
         """Which keys came in clear. Hidden results are `censored`, those too large are {}."""
@@ -284,12 +298,8 @@ _ACTIONS: dict[str, Callable[[Listener, str, Event], None]] = {
 }
 
 
-def _unchecked(raw: Mapping[str, Any]) -> bool:
-    """Skipped by check mode, not by a condition: command, shell, modules without check mode."""
-    items = [item for item in raw.get("results") or () if isinstance(item, Mapping)]
-    if items:
-        return any(item.get("skipped") and _unchecked(item) for item in items)
-    return not ("skip_reason" in raw or "skipped_reason" in raw or "false_condition" in raw)
+def _conditional(told: Mapping[str, Any] | str) -> bool:
+    return any(word in told for word in ("skip_reason", "skipped_reason", "false_condition"))
 
 
 def _diffs(raw: Mapping[str, Any]) -> list[Any]:

@@ -76,7 +76,7 @@ def test_the_teams_own_literals_are_ansible(site: Site) -> None:
 def test_ansibles_own_names_are_refused_in_data(site: Site, variables: dict[str, Any]) -> None:
     """What came from outside cannot set a variable that makes Ansible run something."""
     site.tasks("- debug:")
-    with pytest.raises(DefinitionError, match="ansible_|ANSIBLE_"):
+    with pytest.raises(DefinitionError, match=r"(?i)ansible_"):
         site.apply(spec={"vars": variables}, data_vars=tuple(variables))
     assert not site.told.events
 
