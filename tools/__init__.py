@@ -1,0 +1,1 @@
+"""What a checkout needs beside the program itself."""
