@@ -109,6 +109,7 @@ def open_sqlite(path: Path, project: str, *, create: bool = False) -> Database:
         "sqlite+pysqlite://",
         creator=lambda: sqlite3.connect(address, uri=True, check_same_thread=False),
         poolclass=QueuePool,
+        hide_parameters=True,
     )
     _teach_sqlite(engine)
     return Database(engine, where=str(path), project=project)
@@ -117,7 +118,10 @@ def open_sqlite(path: Path, project: str, *, create: bool = False) -> Database:
 def open_memory(project: str) -> Database:
     """An empty database in memory, gone with the process."""
     engine = create_engine(
-        "sqlite+pysqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+        "sqlite+pysqlite://",
+        poolclass=StaticPool,
+        connect_args={"check_same_thread": False},
+        hide_parameters=True,
     )
     _teach_sqlite(engine)
     return Database(engine, where="memory", project=project)
@@ -126,10 +130,11 @@ def open_memory(project: str) -> Database:
 def open_postgresql(url: str, project: str) -> Database:
     """A PostgreSQL database; psycopg is imported here only. Raises UsageError for another URL."""
     address = postgresql_url(url)
-    engine = create_engine(address, connect_args={"connect_timeout": 10}, pool_pre_ping=False)
+    engine = create_engine(
+        address, connect_args={"connect_timeout": 10}, hide_parameters=True, pool_pre_ping=True
+    )
     event.listen(engine, "connect", _set_up_postgresql)
-    where = address.render_as_string(hide_password=True)
-    return Database(engine, where=where, project=project)
+    return Database(engine, where=public_url(address), project=project)
 
 
 def postgresql_url(url: str) -> URL:
@@ -143,6 +148,12 @@ def postgresql_url(url: str) -> URL:
             f"a store is `local` or a PostgreSQL URL; {address.drivername}:// is neither."
         )
     return address.set(drivername="postgresql+psycopg")
+
+
+def public_url(address: URL) -> str:
+    """Its text without the passwords in login and query; libpq takes both."""
+    open_part = address.difference_update_query(["password", "sslpassword"])
+    return open_part._replace(password=None).render_as_string()
 
 
 _TAKE_TURN = text("SELECT pg_advisory_xact_lock(:number)")

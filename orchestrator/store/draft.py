@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestrator.model.errors import Refused, StoreUnwritable
 from orchestrator.store import folders
-from orchestrator.store.identity import without_password
+from orchestrator.store.identity import shown
 from orchestrator.store.store import StoreInfo
 
 
@@ -24,7 +24,7 @@ def built(folder: Path, info: StoreInfo, url: str) -> Iterator[Path]:
     try:
         for name in folders.FOLDERS:
             (draft / name).mkdir(mode=folders.PRIVATE)
-        told = {"store": info.id, "project": info.project, "url": without_password(url)}
+        told = {"store": info.id, "project": info.project, "url": shown(url)}
         _write(draft / folders.ABOUT, json.dumps(told, indent=2) + "\n")
         yield draft
         if draft.exists():

@@ -38,7 +38,8 @@ def _of_sqlite(error: sqlite3.Error, where: str, waited: int) -> tuple[str, str]
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return _locked(where, waited)
     if code == sqlite3.SQLITE_CANTOPEN:
-        return f"{where} cannot be opened.", f"See that it exists and may be read. {_AGAIN}"
+        what = f"{where} cannot be opened: its folder is gone, forbidden, or read-only."
+        return what, f"See to its folder. {_AGAIN}"
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return f"{where} is damaged ({error}).", "Restore it from a backup; do not make a new one."
     if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from orchestrator.model.errors import StoreError, StoreMissing, WrongStore
 from orchestrator.store import folders, records
-from orchestrator.store.database import postgresql_url
+from orchestrator.store.database import postgresql_url, public_url
 from orchestrator.store.schema import REVISIONS, check_revision, revision_of, table
 from orchestrator.store.store import StoreInfo
 
@@ -119,10 +119,5 @@ def check_identity(about: About, info: StoreInfo | None, where: str) -> StoreInf
 
 
 def shown(url: str) -> str:
-    return url if url == LOCAL else postgresql_url(url).render_as_string(hide_password=True)
-
-
-def without_password(url: str) -> str:
-    if url == LOCAL:
-        return LOCAL
-    return postgresql_url(url)._replace(password=None).render_as_string()
+    """The URL as files and people may see it: without any password."""
+    return url if url == LOCAL else public_url(postgresql_url(url))

@@ -60,17 +60,18 @@ def _full(folder: Path) -> None:
 
 
 def _read_only(folder: Path) -> None:
-    """A read-only store is refused by name, and what it holds can still be looked at."""
+    """A read-only store is refused as such, and goes on once it can be written again."""
     store = init_store("p1", at=AT, make_key=write_key)
     with_run(store)
-    _mount("-o", "remount,ro", str(folder))
-    said = _refusal(lambda: _add(store, 0))
-    assert "read-only" in said, said
-    assert _stored(store) == 0
     store.close()
-    again = open_store("p1")
-    said = _refusal(lambda: _add(again, 0))
+    _mount("-o", "remount,ro", str(folder))
+    said = _refusal(lambda: open_store("p1"))
     assert "read-only" in said, said
+    said = _refusal(lambda: init_store("p2", at=AT, make_key=write_key))
+    assert "Read-only file system" in said, said
+    assert not (folder / "orchestrator" / "p2").exists()
+    _mount("-o", "remount,rw", str(folder))
+    _add(open_store("p1"), 0)
 
 
 def _refusal(act: Callable[[], object]) -> str:
