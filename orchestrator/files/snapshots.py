@@ -9,32 +9,28 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from orchestrator.files import git, pins
+from orchestrator.files import pins
 from orchestrator.files.mirror import mirror
 from orchestrator.files.tree import (
-    IGNORED,
     LINK,
     Entry,
     Hashes,
     Unreadable,
     digest_of,
-    paths_not_under_links,
     read_file,
     shown,
-    walk,
 )
+from orchestrator.files.working_tree import failure, link_problems, look
 from orchestrator.model.errors import NotFound, ReleaseError
 from orchestrator.model.values import Json
 from orchestrator.ports import Transaction
 
-LEFT_OUT = ("inventories/", "policies/")
 _FORMAT = 1
-_SHOWN = 30  # problems listed; an error that scrolls away helps nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +57,31 @@ def take(
     *,
     versions: Mapping[str, str],
     artifacts: Mapping[str, str],
+    secret_files: Iterable[Path] = (),
     cache: Path | None = None,
 ) -> Snapshot:
     """The release the working tree stands for now.
 
-    versions: of every tool, plugin and collection. artifacts: name -> path below the root. cache: a
-    folder that remembers hashes. Raises ReleaseError with all problems at once, ToolError where git
+    versions: of every tool, plugin and collection. artifacts: name -> path below the root.
+    secret_files: what file:// locators name; none may be in a release, for its files are stored in
+    clear. cache: a folder that remembers hashes. Raises ReleaseError with all problems at once, ToolError where git
     does not answer.
     """
     root = root.absolute()
-    look = _look(root)
-    files, problems = _hashed(root, look.paths, cache)
-    problems += _link_problems(root, files)
+    seen = look(root)
+    files, problems = _hashed(root, seen.paths, cache)
+    problems += link_problems(root, files)
     problems += _pin_problems(root, files)
+    problems += _secret_problems(root, files, secret_files)
     frozen, missing = _frozen_artifacts(files, artifacts)
     problems += missing
     if problems:
-        raise _failure(problems)
+        raise failure(problems)
     return Snapshot(
-        digest=_digest(files, versions, dirty=bool(look.why_dirty)),
-        commit=look.commit,
-        dirty=bool(look.why_dirty),
-        why_dirty=look.why_dirty,
+        digest=_digest(files, versions, dirty=bool(seen.why_dirty)),
+        commit=seen.commit,
+        dirty=bool(seen.why_dirty),
+        why_dirty=seen.why_dirty,
         files=files,
         versions=dict(versions),
         artifacts=frozen,
@@ -128,21 +127,6 @@ def materialise(transaction: Transaction, digest: str, folder: Path) -> int:
     return mirror(folder, wanted, transaction.blob)
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    paths: tuple[str, ...]
-    commit: str
-    why_dirty: str
-
-
-@dataclass(slots=True)
-class _Listed:
-    paths: set[str] = field(default_factory=set)
-    untracked: list[str] = field(default_factory=list)
-    hidden: list[str] = field(default_factory=list)  # from git status
-    problems: list[str] = field(default_factory=list)
-
-
 class _Contents(Mapping[str, bytes]):
     """sha256 -> bytes, each read when asked for: a large release needs little memory."""
 
@@ -165,91 +149,6 @@ class _Contents(Mapping[str, bytes]):
 
     def __len__(self) -> int:
         return len(self._places)
-
-
-def _look(root: Path) -> _Look:
-    if git.toplevel(root) is not None:
-        repository = git.Repository(root)
-        listed = _Listed()
-        _list(repository, "", listed)
-        if listed.problems:
-            raise _failure(listed.problems)
-        if listed.paths:  # none: an outer repository ignores the whole project
-            commit = repository.head()
-            why_dirty = _why_dirty(repository, commit, listed)
-            return _Look(_in_release(root, listed.paths), commit, why_dirty)
-    return _Look(_in_release(root, set(_walked(root))), "", "no git")
-
-
-def _why_dirty(repository: git.Repository, commit: str, listed: _Listed) -> str:
-    if not commit:
-        return "nothing is committed yet"
-    changed = [path for path in repository.changed() if not path.startswith(LEFT_OUT)]
-    reasons = (
-        _reason("is not tracked by git", "are not tracked by git", listed.untracked),
-        _reason("differs from the commit", "differ from the commit", changed),
-        _reason("is hidden from git status", "are hidden from git status", listed.hidden),
-    )
-    return "; ".join(filter(None, reasons))
-
-
-def _list(repository: git.Repository, prefix: str, listed: _Listed) -> None:
-    """Adds all paths of a repository, and of its submodules and whatever repositories lie in it."""
-    inner: list[str] = []
-    for path, entry in repository.tracked().items():
-        if entry.mode == git.SUBMODULE:
-            inner.append(path)
-        elif _belongs(prefix + path):
-            listed.paths.add(prefix + path)
-            if entry.hidden:
-                listed.hidden.append(prefix + path)
-    for path in repository.untracked():
-        if not _belongs(prefix + path):
-            continue
-        listed.untracked.append(prefix + path)
-        if path.endswith("/"):
-            inner.append(path.rstrip("/"))
-        else:
-            listed.paths.add(prefix + path)
-    for path in inner:
-        _list_inner(repository, path, prefix, listed)
-
-
-def _list_inner(repository: git.Repository, path: str, prefix: str, listed: _Listed) -> None:
-    if not _belongs(prefix + path):
-        return
-    if (repository.root / path / ".git").exists():
-        _list(git.Repository(repository.root / path), f"{prefix}{path}/", listed)
-        return
-    listed.problems.append(
-        f"{prefix}{path} is a submodule that is not checked out;"
-        " run: git submodule update --init --recursive"
-    )
-
-
-def _belongs(path: str) -> bool:
-    return not path.startswith(LEFT_OUT) and IGNORED.isdisjoint(path.rstrip("/").split("/"))
-
-
-def _walked(root: Path) -> Iterator[str]:
-    try:
-        yield from walk(root)
-    except OSError as error:
-        raise ReleaseError(
-            f"a release cannot be made: {error.filename} cannot be read: {error.strerror}"
-        ) from error
-
-
-def _in_release(root: Path, paths: set[str]) -> tuple[str, ...]:
-    kept = sorted(path for path in paths if not path.startswith(LEFT_OUT))
-    return tuple(paths_not_under_links(root, kept))
-
-
-def _reason(one: str, many: str, paths: list[str]) -> str:
-    if not paths:
-        return ""
-    names = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-    return f"{names} {one if len(paths) == 1 else many}"
 
 
 def _hashed(
@@ -278,37 +177,29 @@ def _check_name(path: str) -> None:
         raise Unreadable("has a name that is not UTF-8") from None
 
 
-def _link_problems(root: Path, files: Mapping[str, Entry]) -> list[str]:
-    """Links that would lead elsewhere, or nowhere, in a copy of the release."""
-    links = [path for path, entry in files.items() if entry.mode == LINK]
-    if not links:
-        return []
-    inside = Path(os.path.realpath(root))
-    folders = {str(parent) for path in files for parent in PurePosixPath(path).parents}
-    problems: list[str] = []
-    for path in links:
-        target = os.readlink(root / path)
-        lexical = os.path.normpath(os.path.join(os.path.dirname(path), target))
-        real = Path(os.path.realpath(root / path))
-        if os.path.isabs(target) or lexical.split("/")[0] == ".." or not _is_below(real, inside):
-            problems.append(f"{path} is a link that leaves the project: {target}")
-            continue
-        name = real.relative_to(inside).as_posix()
-        if real.exists() and name not in files and name not in folders:
-            problems.append(f"{path} is a link to {name}, which is not part of a release")
-    return problems
-
-
-def _is_below(path: Path, folder: Path) -> bool:
-    return path == folder or folder in path.parents
-
-
 def _pin_problems(root: Path, files: Mapping[str, Entry]) -> list[str]:
     contents: dict[str, bytes] = {}
     for path in pins.files_with_pins(files):
-        if files[path].mode != LINK:
+        if files[path].mode == LINK:
+            continue  # what it leads to is looked at under its own name
+        try:
             contents[path] = read_file(root, path)
+        except Unreadable as error:
+            return [f"{path} {error}"]
     return list(pins.unpinned(contents))
+
+
+def _secret_problems(
+    root: Path, files: Mapping[str, Entry], secret_files: Iterable[Path]
+) -> list[str]:
+    inside = os.path.realpath(root)
+    paths = (os.path.relpath(os.path.realpath(file), inside) for file in secret_files)
+    return [
+        f"{path} holds a secret, and a release is stored in clear;"
+        " keep it outside of the project, or untracked and in .gitignore"
+        for path in dict.fromkeys(paths)
+        if path in files
+    ]
 
 
 def _frozen_artifacts(
@@ -362,14 +253,6 @@ def _next_name(transaction: Transaction, label: str, at: datetime) -> str:
     names = (name for _, name, _ in transaction.releases(limit=10_000))
     counts = (name.removeprefix(start) for name in names if name.startswith(start))
     return f"{start}{max((int(n) for n in counts if n.isdecimal()), default=0) + 1}"
-
-
-def _failure(problems: list[str]) -> ReleaseError:
-    lines = problems[:_SHOWN]
-    if len(problems) > _SHOWN:
-        lines.append(f"… and {len(problems) - _SHOWN} more")
-    listed = "".join(f"\n  - {line}" for line in lines)
-    return ReleaseError(f"a release of this project cannot be made:{listed}")
 
 
 def _changed(path: str) -> ReleaseError:

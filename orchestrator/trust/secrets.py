@@ -36,12 +36,17 @@ def version_of(locator: str, value: str, vault: Vault) -> str:
     return vault.keyed_hash({"locator": locator, "value": value})
 
 
+def file_of(locator: str, root: Path) -> Path | None:
+    """The file a locator names, whether it is there or not; None for the other schemes."""
+    scheme, rest = _split(locator)
+    return _path_of(rest, root) if scheme == "file" else None
+
+
 def warning_for(locator: str, root: Path) -> str:
     """Why the place of a secret is doubtful, or an empty string: a file others may read."""
-    scheme, rest = _split(locator)
-    if scheme != "file":
+    path = file_of(locator, root)
+    if path is None:
         return ""
-    path = _path_of(rest, root)
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -82,6 +87,10 @@ def _from_environment(locator: str, name: str, environment: Mapping[str, str]) -
             f"the secret {locator} cannot be read: the variable {name} {state}",
             next=f"Set it in the shell that runs orchestrator: export {name}=…",
         )
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # no `from`: the error holds the value
+        raise _unreadable(locator, f"the variable {name} is not UTF-8 text") from None
     return value
 
 

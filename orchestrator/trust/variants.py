@@ -42,7 +42,7 @@ def variants(value: str) -> frozenset[str]:
 
 
 def _whole(value: str) -> Iterator[str]:
-    raw = value.encode(errors="surrogateescape")
+    raw = _bytes(value)
     for write in _WRITTEN:
         yield write(value)
         yield write(value.strip())
@@ -66,6 +66,14 @@ def _base64(raw: bytes) -> Iterator[str]:
             yield solid[start:-1] if solid != text else solid[start:]  # … of what stands after
 
 
+def _bytes(value: str) -> bytes:
+    """As the variable or file had it, where Python read bytes that are no UTF-8."""
+    try:
+        return value.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return value.encode(errors="surrogatepass")
+
+
 def _json(value: str) -> str:
     return json.dumps(value)[1:-1]
 
@@ -80,7 +88,7 @@ def _go_json(value: str) -> str:
 
 
 def _quote_all(value: str) -> str:
-    return quote(value, safe="", errors="surrogateescape")
+    return quote(_bytes(value), safe="")
 
 
 def _lower_percent(value: str) -> str:
@@ -91,8 +99,8 @@ _WRITTEN: tuple[Callable[[str], str], ...] = (
     str,
     _quote_all,
     _lower_percent,
-    lambda v: quote(v, errors="surrogateescape"),
-    lambda v: quote_plus(v, errors="surrogateescape"),
+    lambda v: quote(_bytes(v)),
+    lambda v: quote_plus(_bytes(v)),
     _json,
     _json_unescaped,
     _go_json,
@@ -104,7 +112,7 @@ _WRITTEN: tuple[Callable[[str], str], ...] = (
     html.escape,
     lambda v: html.escape(v, quote=False).replace('"', "&#34;").replace("'", "&#39;"),
     lambda v: repr(v)[1:-1],
-    lambda v: repr(v.encode(errors="surrogateescape"))[2:-1],
+    lambda v: repr(_bytes(v))[2:-1],
     lambda v: v.replace("'", "''"),  # YAML in single quotes
     lambda v: v.replace("'", "'\"'\"'"),  # a shell word, as shlex.quote writes it
     lambda v: v.replace("'", r"'\''"),  # … as others do

@@ -104,7 +104,7 @@ class StoreVault:
 
         Equal numbers hash equally (1 and 1.0 too). Raises ValueError on NaN and infinities.
         """
-        text = rfc8785.dumps(_with_big_numbers_as_text(value))
+        text = rfc8785.dumps(_canonical(value))
         return hmac.new(self._hash_key, text, hashlib.sha256).hexdigest()
 
     def derive(self, purpose: str) -> str:
@@ -131,14 +131,19 @@ def _parts_of(text: str) -> tuple[str, bytes]:
     return key_id, raw
 
 
-def _with_big_numbers_as_text(value: Any) -> Any:
+def _canonical(value: Any) -> Any:
+    """The value without what RFC 8785 has no form for."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _EXACT:
         return {"$integer": str(value)}
     if isinstance(value, Mapping):
-        return {key: _with_big_numbers_as_text(item) for key, item in value.items()}
+        return {_encodable(key): _canonical(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_with_big_numbers_as_text(item) for item in value]
-    return value
+        return [_canonical(item) for item in value]
+    return _encodable(value) if isinstance(value, str) else value
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()  # JSON may hold lone surrogates
 
 
 def _text_of(keys: Keys) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.files import snapshots, tree
 from orchestrator.files.snapshots import Snapshot, materialise, store_release
+from orchestrator.files.working_tree import LEFT_OUT
 from orchestrator.model.errors import ReleaseError
 from orchestrator.store.opening import memory_store
 from orchestrator.store.store import DatabaseStore
@@ -110,6 +111,26 @@ def test_ignored_files_are_not_in_it(root: Path) -> None:
     assert take(root) == before
 
 
+def test_tracked_files_count_whatever_their_name(root: Path) -> None:
+    """What somebody committed on purpose is in it: vendored modules as well."""
+    write(root, {"app/node_modules/x/index.js": "x"})
+    git(root, "add", "-f", "app/node_modules")
+    commit(root)
+    assert "app/node_modules/x/index.js" in take(root).files
+
+
+def test_no_secret_is_frozen(root: Path, tmp_path: Path) -> None:
+    """A file that a secret is read from must not be in a release, by whichever path it is named."""
+    write(root, {"keys/smtp": "hunter2"})
+    (tmp_path / "outside").write_text("hunter3")
+    named = [root / "keys/smtp", root / "app/../keys/smtp", tmp_path / "outside", root / "none"]
+    with pytest.raises(ReleaseError, match="keys/smtp holds a secret") as caught:
+        snapshots.take(root, versions={}, artifacts={}, secret_files=named)
+    assert str(caught.value).count("holds a secret") == 1
+    write(root, {".gitignore": "keys/"})
+    assert snapshots.take(root, versions={}, artifacts={}, secret_files=named)
+
+
 @pytest.mark.parametrize("with_git", [False, True])
 def test_before_the_first_commit(tmp_path: Path, with_git: bool) -> None:
     """Without git, or without a commit, everything there is makes a dirty release."""
@@ -117,7 +138,7 @@ def test_before_the_first_commit(tmp_path: Path, with_git: bool) -> None:
     if with_git:
         git(tmp_path, "init", "-q")
     snapshot = take(tmp_path)
-    assert set(snapshot.files) == {p for p in PROJECT if not p.startswith(snapshots.LEFT_OUT)}
+    assert set(snapshot.files) == {p for p in PROJECT if not p.startswith(LEFT_OUT)}
     assert snapshot.dirty
     assert snapshot.commit == ""
     assert ("no git" in snapshot.why_dirty) is not with_git

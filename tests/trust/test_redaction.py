@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.model.values import Json
-from orchestrator.trust import redaction
+from orchestrator.trust import search
 from orchestrator.trust.redaction import MASK, KnownSecrets
 
 ALPHABET = string.ascii_letters + string.digits + "+/=&<>\"'\\ $%{}é"
@@ -222,11 +222,35 @@ def test_a_stream_says_what_the_whole_says(parts: list[str], seed: int) -> None:
     assert streamed(known, text, seed) == known.text(text)
 
 
-@given(st.text(alphabet="\x1b\x9b[]0;1m \x07\n\\AZ~é\u200b\x00\x1c", max_size=30))
+@given(st.text(alphabet="\x1b\x9b[]0;1m \x07\n\\AZ~nre3u%é\u200b\x00\x1c", max_size=30))
 def test_the_fast_ways_are_the_slow_ones(text: str) -> None:
     """What is searched and the map back into the text leave out the same characters."""
-    for solid, left_out in (
-        (redaction._without_blanks(text), redaction._BLANK),
-        (redaction._without_blanks(redaction._without_ansi(text)), redaction._LEFT_OUT),
-    ):
-        assert solid == "".join(text[place] for place in redaction._places(text, left_out))
+    for way in search.WAYS:
+        assert way.solid(text) == "".join(text[p] for p in search._places(text, way.left_out))
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda lines: json.dumps("\n".join(lines)),
+        lambda lines: json.dumps(json.dumps("\r\n".join(lines))),
+        lambda lines: json.dumps("\x1b[0m".join(lines)),
+        lambda lines: "%0A".join(lines),
+    ],
+)
+def test_wrapping_that_is_written_out(wrapped: Callable[[list[str]], str]) -> None:
+    """Base64 wrapped inside a line of JSON, as in Ansible's results, is found; in reads as well."""
+    values = made()
+    known = KnownSecrets(values)
+    for number, value in enumerate(values):
+        text = wrapped(base64.encodebytes(f"{'x' * 60}{value}".encode()).decode().split())
+        assert MASK in known.text(text), value
+        assert streamed(known, text, number) == known.text(text)
+
+
+@pytest.mark.parametrize("value", ["\ud800abcdefghij", "abc\udcffdefghijk", "\x00\x01abcdefghij"])
+def test_text_that_is_no_text(value: str) -> None:
+    """Lone surrogates and control bytes neither fail nor slip through."""
+    known = KnownSecrets([value])
+    assert known.text(f"a {value} b") == f"a {MASK} b"
+    assert known.text(json.dumps(value)) == f'"{MASK}"'

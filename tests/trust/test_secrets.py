@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.errors import SecretError
-from orchestrator.trust.secrets import resolve, version_of, warning_for
+from orchestrator.trust.secrets import file_of, resolve, version_of, warning_for
 from tests.trust.test_vault import VAULT
 
 
@@ -39,6 +39,7 @@ def test_a_file_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     [
         ("env://MISSING", "MISSING is not set"),
         ("env://EMPTY", "EMPTY is empty"),
+        ("env://BYTES", "not UTF-8"),
         ("env://A-B", "right would be env://NAME"),
         ("file://missing", "No such file"),
         ("file://folder", "is a folder"),
@@ -60,7 +61,7 @@ def test_what_cannot_be_read(tmp_path: Path, locator: str, says: str) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfehidden")
     (tmp_path / "large").write_bytes(b"x" * 1024 * 1024 + b"y")
     with pytest.raises(SecretError) as caught:
-        resolve(locator, {"EMPTY": ""}, tmp_path)
+        resolve(locator, {"EMPTY": "", "BYTES": "hidden\udcff"}, tmp_path)
     assert says in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert "hidden" not in str(caught.value)
@@ -83,3 +84,9 @@ def test_a_file_for_everybody_is_doubtful(tmp_path: Path) -> None:
     path.chmod(0o600)
     assert warning_for("file://token", tmp_path) == ""
     assert warning_for("env://A", tmp_path) == ""
+
+
+def test_which_file_a_locator_names(tmp_path: Path) -> None:
+    """The file, also before it is there; env:// names none."""
+    assert file_of("file://keys/smtp", tmp_path) == tmp_path / "keys/smtp"
+    assert file_of("env://A", tmp_path) is None

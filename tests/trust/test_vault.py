@@ -138,7 +138,19 @@ def test_hashes_do_not_depend_on_order(value: dict[str, Json]) -> None:
 def test_hashes_are_keyed_and_tell_values_apart(tmp_path: Path) -> None:
     """Another store, value or type gives another hash."""
     other = StoreVault(Keys.create(tmp_path / "k"))
-    values: list[Json] = ["1", 1, 2**53, 2**53 + 1, str(2**53), [1], {"a": 1}, None, True, ""]
+    values: list[Json] = [
+        "1",
+        1,
+        2**53,
+        2**53 + 1,
+        str(2**53),
+        "\ud800",
+        [1],
+        {"a": 1},
+        None,
+        True,
+        "",
+    ]
     hashes = {VAULT.keyed_hash(value) for value in values}
     assert len(hashes) == len(values)
     assert other.keyed_hash("1") not in hashes
