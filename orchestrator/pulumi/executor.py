@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from orchestrator.model.errors import ToolError
 from orchestrator.model.events import LogLine, Progress
@@ -69,7 +70,7 @@ class PulumiExecutor:
             make_stack(prepared)
         refused = _settle(prepared, pending_in(state or {}), report)
         if refused is not None:
-            return refused
+            return replace(refused, notes=(*notes, *refused.notes))
         answer = ask(prepared.operation, _words(prepared, "up", "--yes", "--skip-preview"), report)
         shown = root_outputs(answer) or {}
         names = wanted_secrets(shown, work.outputs) if answer.code == 0 else ()
@@ -93,7 +94,7 @@ class PulumiExecutor:
             return Outcome(status=Status.SUCCEEDED, notes=notes)
         refused = _settle(prepared, pending_in(state), report)
         if refused is not None:
-            return refused
+            return replace(refused, notes=(*notes, *refused.notes))
         words = ("destroy", "--yes", "--skip-preview", *_parallel(prepared))
         answer = ask(prepared.operation, words, report)
         outcome = outcome_of(

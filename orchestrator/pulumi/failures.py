@@ -12,7 +12,9 @@ from orchestrator.pulumi.events import Message, plain
 from orchestrator.pulumi.urns import address_of
 
 _ECHOES = ("update failed", "preview failed", "refresh failed", "destroy failed", "update canceled")
+PROGRAM_ENDED = "the program ended with"  # how our language host begins; it says nothing new
 _THROWN = "Program failed with an unhandled exception:"
+_SET_BY_HAND = "please set a value using the command"  # our own advice takes its place
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
 _NOISE = re.compile(
     r"^(error|warning|rpc error: code = \w+ desc =|Exception calling application):? *"
@@ -32,13 +34,13 @@ def failures_of(answer: Answer, *, project: Path, stage: str) -> tuple[Failure, 
 
 
 def _of_messages(answer: Answer, project: Path, stage: str) -> Iterator[Failure]:
+    errors = [m for m in answer.messages if m.severity == "error" and not _is_echo(m)]
+    causes = [m for m in errors if PROGRAM_ENDED not in m.text] or errors
     merged: dict[str, list[str]] = {}
-    for message in answer.messages:
-        if message.severity == "error" and not _is_echo(message):
-            texts = merged.setdefault(message.urn, [])
-            text = message.text
-            if text not in texts:
-                texts.append(text)
+    for message in causes:
+        texts = merged.setdefault(message.urn, [])
+        if message.text not in texts:
+            texts.append(message.text)
     for urn, texts in merged.items():
         for text in texts if not urn else ["\n".join(texts)]:
             where = address_of(urn) if urn else f"program of stage {stage}"
@@ -54,7 +56,7 @@ def failure(where: str, text: str, project: Path) -> Failure:
 
 def told_plainly(text: str) -> str:
     """The text without the layers of prefixes, and with what to do where we know it."""
-    lines = [_stripped(line) for line in plain(text).splitlines()]
+    lines = [_stripped(line) for line in plain(text).splitlines() if _SET_BY_HAND not in line]
     return _advised("\n".join(line for line in lines if line))
 
 

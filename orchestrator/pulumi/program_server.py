@@ -19,6 +19,7 @@ from typing import Any
 import grpc
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
+from orchestrator.pulumi.failures import PROGRAM_ENDED
 from orchestrator.pulumi.running import OnLine, ProgramOrder, Running
 
 SHOWN_ALREADY = 32  # the exec script's exit code once it has reported its error itself
@@ -94,7 +95,7 @@ class _LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         if code in (0, SHOWN_ALREADY):
             return language_pb2.RunResponse(bail=code == SHOWN_ALREADY)
         how = f"exit code {code}" if code > 0 else f"signal {-code}"
-        return language_pb2.RunResponse(error=f"the program ended with {how}")
+        return language_pb2.RunResponse(error=f"{PROGRAM_ENDED} {how}")
 
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: ARG002
         from google.protobuf import empty_pb2

@@ -31,6 +31,61 @@ Part("first")
 """,
 }
 
+DYNAMIC = {  # resources that are files in the folder `world`
+    "__main__.py": """\
+import json, time
+from pathlib import Path
+import pulumi
+from pulumi import dynamic
+
+
+class Files(dynamic.ResourceProvider):
+    def create(self, props):
+        world = Path(props["world"])
+        world.mkdir(exist_ok=True)
+        if props.get("bad"):
+            raise Exception("no room for " + props["name"])
+        if props.get("slow"):
+            (world / (props["name"] + ".begun")).write_text("")
+            time.sleep(float(props["slow"]))
+        (world / props["name"]).write_text(json.dumps(props["v"]))
+        return dynamic.CreateResult(props["name"], {**props, "made": 1, "text": "made 1"})
+
+    def read(self, id, props):
+        path = Path(props["world"]) / id
+        if not path.exists():
+            return dynamic.ReadResult("", {})
+        return dynamic.ReadResult(id, {**props, "v": json.loads(path.read_text())})
+
+    def update(self, id, olds, news):
+        (Path(news["world"]) / id).write_text(json.dumps(news["v"]))
+        return dynamic.UpdateResult({**news, "made": 1, "text": "made 1"})
+
+    def delete(self, id, props):
+        (Path(props["world"]) / id).unlink()
+
+    def diff(self, id, olds, news):
+        return dynamic.DiffResult(changes=olds.get("v") != news.get("v"))
+
+
+class File(dynamic.Resource):
+    made: pulumi.Output[int]
+    text: pulumi.Output[str]
+
+    def __init__(self, name, **props):
+        super().__init__(Files(), name, {"made": None, "text": None, "name": name, **props}, None)
+
+
+config = pulumi.Config()
+world, v = config.require("world"), config.get_int("v") or 1
+a = File("a", world=world, v=v)
+File("b", world=world, v=2, bad=config.get_bool("bad"), slow=config.get("slow"))
+pulumi.export("made", a.made)
+pulumi.export("text", a.text)
+pulumi.export("v", v)
+""",
+}
+
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
