@@ -137,16 +137,18 @@ class Hosts:
         failures = _strangers(inputs, {"network", "address", "hostname", "publish"})
         failures |= _missing(inputs, ["network", "address"])
         asked: Properties = {"hostname": _hostname_of(name), "publish": []} | inputs
-        if isinstance(asked["publish"], list) and self.unknown not in asked["publish"]:
-            if all(isinstance(port, int) for port in asked["publish"]):
-                asked["publish"] = sorted(set(asked["publish"]) - {22})
-            else:
-                failures["publish"] = "must be a list of port numbers"
-        address, hostname, publish = asked.get("address"), asked["hostname"], asked["publish"]
-        if not failures and not _has([address, hostname, publish], self.unknown):
-            failures |= _failure(
-                "address", lambda: hosts.check_request(str(hostname), str(address), publish)
-            )
+        if not self._are_ports(asked["publish"]):
+            failures["publish"] = f"must be a list of port numbers, not {asked['publish']!r}"
+        known = [asked.get("address"), asked["hostname"], asked["publish"]]
+        if failures or _has(known, self.unknown):
+            return asked, failures
+        asked["publish"] = sorted(set(asked["publish"]) - {22})
+        failures |= _failure(
+            "address",
+            lambda: hosts.check_request(
+                str(asked["hostname"]), str(asked["address"]), asked["publish"]
+            ),
+        )
         return asked, failures
 
     def diff(self, old: Properties, new: Properties) -> Change:
@@ -190,6 +192,14 @@ class Hosts:
     def delete(self, id_: str) -> None:
         """Nothing is left of the host."""
         hosts.delete_host(self.places, id_)
+
+    def _are_ports(self, value: Any) -> bool:
+        if value == self.unknown:
+            return True
+        return isinstance(value, list) and all(
+            port == self.unknown or (isinstance(port, int) and not isinstance(port, bool))
+            for port in value
+        )
 
     def _only_network_unknown(self, inputs: Properties) -> bool:
         return not _has([inputs[key] for key in inputs if key != "network"], self.unknown)

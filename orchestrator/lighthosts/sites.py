@@ -10,6 +10,7 @@ import ipaddress
 import shutil
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -148,18 +149,13 @@ def _wait(folder: Path, site: str) -> Process:
 
 
 def _tear_down(places: Places, site: str) -> None:
+    """The folder goes last: while it is there, a repeated delete finds all that was in it."""
     cgroups.end(places.site_cgroup(site))
     folder = places.site(site)
-    hosts = [path.name for path in folder.glob("hosts/*")]
-    shutil.rmtree(folder, ignore_errors=False) if folder.exists() else None
-    for host in hosts:
-        release_ports(places, host)
-    for leftover in (places.cgroups,):  # the last site takes the common folder along
-        _remove_empty(leftover)
-
-
-def _remove_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:  # other sites live in it, or it is gone
-        return
+    for host in folder.glob("hosts/*"):
+        release_ports(places, host.name)
+        places.lock(host.name).unlink(missing_ok=True)  # free: whoever holds it holds ours too
+    if folder.exists():
+        shutil.rmtree(folder)
+    with suppress(OSError):  # other sites live in it, or it is gone
+        places.cgroups.rmdir()
