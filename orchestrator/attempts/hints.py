@@ -12,8 +12,6 @@ import socket
 from hashlib import sha256
 from pathlib import Path
 
-_senders: dict[str, socket.socket] = {}
-
 
 def hint_name(run_folder: Path) -> str:
     """The name on which the driver of a run listens; the same for every driver of that run."""
@@ -22,11 +20,10 @@ def hint_name(run_folder: Path) -> str:
 
 def hint(name: str) -> None:
     """The driver, if one listens, looks again."""
-    sender = _senders.get(name)
-    if sender is None:
-        sender = _senders[name] = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        sender.setblocking(False)
-    with contextlib.suppress(OSError):  # nobody listens, or its queue is full: it will look anyway
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender,
+        contextlib.suppress(OSError),  # nobody listens, or its queue is full: it looks anyway
+    ):
         sender.sendto(b".", f"\0{name}")
 
 

@@ -84,6 +84,7 @@ def _answer(
     finally:
         end_marked(work.mark, grace=work.grace if not work.cancel.harder else timedelta(0))
         shutil.rmtree(folder.private, ignore_errors=True)
+        spool.close()
     return answer
 
 

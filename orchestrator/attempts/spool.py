@@ -53,6 +53,9 @@ class Spool:
             self._file.write(json.dumps(row, separators=(",", ":")).encode() + b"\n")
         hint(self._hint)
 
+    def close(self) -> None:
+        self._file.close()
+
 
 class SpoolReader:
     """The driver's end: what was appended since the last look."""
