@@ -49,7 +49,7 @@ def without(lines: Iterable[str], names: Iterable[str]) -> Iterator[str]:
     """The lines of a known_hosts file that name none of the hosts. Hashed names are recognised."""
     wanted = tuple(names)
     for line in lines:
-        fields = line.split()
+        fields = line.split() if not line.startswith("#") else []
         marker = bool(fields) and fields[0].startswith("@")
         patterns = fields[1 if marker else 0].split(",") if len(fields) > 1 + marker else []
         if patterns and not any(_matches(p, name) for p in patterns for name in wanted):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.ansible.unsafe import Unsafe, as_data, write_private, written
+from orchestrator.ansible.unsafe import as_data, write_private, written
 from orchestrator.model.definitions import AnsibleSpec
 from orchestrator.model.errors import DefinitionError
 from orchestrator.model.inventory import inventory_problems
@@ -85,8 +85,8 @@ def write_inventory(value: Mapping[str, Any], path: Path) -> Path:
     for name, host in value["hosts"].items():
         for group in host.get("groups", []):
             if group not in _IMPLIED:
-                groups.setdefault(group, {"hosts": {}})["hosts"][Unsafe(name)] = {}
-    hosts = {Unsafe(name): _variables(host) for name, host in value["hosts"].items()}
+                groups.setdefault(group, {"hosts": {}})["hosts"][name] = {}
+    hosts = {name: _variables(host) for name, host in value["hosts"].items()}
     return write_private(path, written({"all": {"hosts": hosts, "children": groups}}))
 
 
@@ -103,13 +103,16 @@ def hosts_of(value: Mapping[str, Any]) -> Iterator[Host]:
 
 
 def _variables(host: Mapping[str, Any]) -> dict[Any, Any]:
-    """The connection from the typed fields, checked by alphabet; the rest is data."""
+    """The connection from the typed fields, whose alphabets have no template; the rest is data.
+
+    As plain text, for ansible-inventory shows what is `!unsafe` in another form.
+    """
     variables: dict[Any, Any] = dict(as_data(dict(host.get("vars", {}))))
-    variables["ansible_host"] = Unsafe(host["address"])
+    variables["ansible_host"] = host["address"]
     if "port" in host:
         variables["ansible_port"] = host["port"]
     if "user" in host:
-        variables["ansible_user"] = Unsafe(host["user"])
+        variables["ansible_user"] = host["user"]
     return variables
 
 
