@@ -16,6 +16,7 @@ from orchestrator.files.tree import (
     Entry,
     Hashes,
     Unreadable,
+    check_name,
     digest_of,
     read_file,
     shown,
@@ -41,9 +42,10 @@ def environment_files(
     files: dict[str, Entry] = {}
     for name, place in sorted(places.items()):
         try:
+            check_name(name)
             entry = hashes.entry(str(place))
         except Unreadable as error:
-            problems.append(f"{name} {error}")
+            problems.append(f"{os.fsencode(name).decode(errors='replace')} {error}")
             continue
         if entry is not None:
             files[name] = entry

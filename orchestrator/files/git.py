@@ -16,7 +16,12 @@ from pathlib import Path
 from orchestrator.model.errors import NotFound, ToolError
 
 SUBMODULE = "160000"
-_PASSED = ("PATH", "HOME", "XDG_CONFIG_HOME", "LANG")  # HOME: safe.directory is configured there
+_PASSED = (
+    "PATH",
+    "HOME",  # safe.directory is configured there
+    "XDG_CONFIG_HOME",
+    "SUDO_UID",  # git lets root read the repository of whoever called sudo
+)
 _OURS = {
     "LC_ALL": "C",  # errors are told apart by their text
     "GIT_TERMINAL_PROMPT": "0",

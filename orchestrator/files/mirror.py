@@ -44,7 +44,7 @@ def mirror(folder: Path, wanted: Wanted, contents: Contents) -> int:
     """
     tree = _tree_of(wanted)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(folder):
             return _mirror(folder, tree, contents)
     except OSError as error:

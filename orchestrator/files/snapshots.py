@@ -21,6 +21,7 @@ from orchestrator.files.tree import (
     Entry,
     Hashes,
     Unreadable,
+    check_name,
     digest_of,
     read_file,
     shown,
@@ -64,8 +65,8 @@ def take(
 
     versions: of every tool, plugin and collection. artifacts: name -> path below the root.
     secret_files: what file:// locators name; none may be in a release, for its files are stored in
-    clear. cache: a folder that remembers hashes. Raises ReleaseError with all problems at once, ToolError where git
-    does not answer.
+    clear. cache: a folder that remembers hashes. Raises ReleaseError with all problems at once,
+    ToolError where git does not answer.
     """
     root = root.absolute()
     seen = look(root)
@@ -159,7 +160,7 @@ def _hashed(
     problems: list[str] = []
     for path in paths:
         try:
-            _check_name(path)
+            check_name(path)
             entry = hashes.entry(path)
         except Unreadable as error:
             problems.append(f"{os.fsencode(path).decode(errors='replace')} {error}")
@@ -168,13 +169,6 @@ def _hashed(
             files[path] = entry
     hashes.save()
     return files, problems
-
-
-def _check_name(path: str) -> None:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        raise Unreadable("has a name that is not UTF-8") from None
 
 
 def _pin_problems(root: Path, files: Mapping[str, Entry]) -> list[str]:

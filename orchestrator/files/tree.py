@@ -105,6 +105,14 @@ def read_file(root: Path, path: str) -> bytes:
         raise Unreadable(f"cannot be read: {error.strerror}") from error
 
 
+def check_name(path: str) -> None:
+    """Raises Unreadable where a name has no place in JSON."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise Unreadable("has a name that is not UTF-8") from None
+
+
 def walk(root: Path, start: str = "") -> Iterator[str]:
     """Every file, link and special file below, without IGNORED names, relative to the root."""
     with os.scandir(root / start) as found:

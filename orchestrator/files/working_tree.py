@@ -1,13 +1,13 @@
 """Which files does the user see, and is all of it committed?
 
 Contents come from the working tree, and files that git neither tracks nor ignores count as well.
-Without git every file counts but those with IGNORED names.
+Without git every file counts but those with IGNORED names. Untracked virtualenvs never do.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +16,7 @@ from orchestrator.files.tree import IGNORED, LINK, Entry, paths_not_under_links,
 from orchestrator.model.errors import ReleaseError
 
 LEFT_OUT = ("inventories/", "policies/")
+_VIRTUALENV = "/pyvenv.cfg"
 _SHOWN = 30  # problems listed; an error that scrolls away helps nobody
 
 
@@ -40,7 +41,7 @@ def look(root: Path) -> Look:
             commit = repository.head()
             why_dirty = _why_dirty(repository, commit, listed)
             return Look(_in_release(root, listed.paths), commit, why_dirty)
-    return Look(_in_release(root, set(_walked(root))), "", "no git")
+    return Look(_in_release(root, set(_without_virtualenvs(_walked(root)))), "", "no git")
 
 
 def link_problems(root: Path, files: Mapping[str, Entry]) -> list[str]:
@@ -107,7 +108,7 @@ def _list(repository: git.Repository, prefix: str, listed: _Listed) -> None:
             listed.paths.add(prefix + path)
             if entry.hidden:
                 listed.hidden.append(prefix + path)
-    for path in repository.untracked():
+    for path in _without_virtualenvs(repository.untracked()):
         if not _counts_untracked(prefix + path):
             continue
         listed.untracked.append(prefix + path)
@@ -133,6 +134,14 @@ def _list_inner(repository: git.Repository, path: str, prefix: str, listed: _Lis
 
 def _counts_untracked(path: str) -> bool:
     return not path.startswith(LEFT_OUT) and IGNORED.isdisjoint(path.rstrip("/").split("/"))
+
+
+def _without_virtualenvs(paths: Iterable[str]) -> Iterator[str]:
+    """They are made for one machine and full of links that leave the project."""
+    found = tuple(paths)
+    folders = [path.removesuffix(_VIRTUALENV) for path in found if path.endswith(_VIRTUALENV)]
+    starts = tuple(f"{folder}/" for folder in folders)
+    return (path for path in found if not path.startswith(starts))
 
 
 def _walked(root: Path) -> Iterator[str]:

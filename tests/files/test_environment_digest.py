@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,7 @@ def test_all_problems_of_an_environment(root: Path, tmp_path: Path) -> None:
         {
             "inventories/dev/out": "-> ../../../outside",
             "inventories/dev/none": "-> nothing",
+            os.fsdecode(b"inventories/dev/\xff"): "bad name",
             "inventories/dev/group_vars/circle": "-> ..",
         },
     )
@@ -111,6 +113,7 @@ def test_all_problems_of_an_environment(root: Path, tmp_path: Path) -> None:
         "  - inventories/dev/none is a link to nothing",
         "  - inventories/dev/out is a link that leaves the project",
         "  - inventories/common.yaml does not exist",
+        "  - inventories/dev/\ufffd has a name that is not UTF-8",
     ]
 
 

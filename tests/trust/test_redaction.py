@@ -11,6 +11,7 @@ import secrets as randomness
 import shlex
 import string
 from collections.abc import Callable
+from functools import cache
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.model.values import Json
+from orchestrator.ports import Redactor
 from orchestrator.trust import search
 from orchestrator.trust.redaction import MASK, KnownSecrets
 
@@ -29,6 +31,12 @@ def made(count: int = 500, seed: int = 7) -> list[str]:
     dice = random.Random(seed)
     texts = ("".join(dice.choices(ALPHABET, k=dice.randint(12, 40))) for _ in range(count))
     return [f"s{text}e" for text in texts]
+
+
+@cache
+def five_hundred() -> tuple[list[str], KnownSecrets]:
+    values = made()
+    return values, KnownSecrets(values)
 
 
 def streamed(known: KnownSecrets, text: str, seed: int = 1) -> str:
@@ -79,20 +87,19 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_no_encoded_secret_is_missed(encoding: str) -> None:
-    """Each of 500 secrets is gone in each encoding, whole and in reads of 1 to 17 characters."""
-    values = made()
-    known = KnownSecrets(values)
+    """Each of 500 secrets is gone in each encoding, every tenth also in small random reads."""
+    values, known = five_hundred()
     for number, value in enumerate(values):
         text = f"before {ENCODINGS[encoding](value)} after"
         assert known.text(text) == f"before {MASK} after", value
-        assert streamed(known, text, number) == f"before {MASK} after", value
+        if number % 10 == 0:
+            assert streamed(known, text, number) == f"before {MASK} after", value
 
 
 @pytest.mark.parametrize("prefix", ["", "u", "us", "user:", "admin:", "a\n"])
 def test_inside_longer_base64(prefix: str) -> None:
     """At most four base64 characters of `user:password` stay, at every offset."""
-    values = made()
-    known = KnownSecrets(values)
+    values, known = five_hundred()
     for value in values:
         text = b64(f"{prefix}{value}@host")
         left = known.text(text)
@@ -104,13 +111,13 @@ def test_inside_longer_base64(prefix: str) -> None:
 
 def test_wrapped_base64() -> None:
     """Base64 wrapped at 76 characters is found, whatever stands around it in the same block."""
-    values = made()
-    known = KnownSecrets(values)
+    values, known = five_hundred()
     for number, value in enumerate(values):
         block = f"{'x' * (number % 60)}{value}{'y' * 30}".encode()
         text = base64.encodebytes(block).decode()
         assert MASK in known.text(text), value
-        assert streamed(known, text) == known.text(text)
+        if number % 10 == 0:
+            assert streamed(known, text) == known.text(text)
 
 
 def test_lines_of_a_key() -> None:
@@ -205,10 +212,10 @@ def test_added_later() -> None:
 
 def test_knowing_nothing() -> None:
     """Without secrets the very same object comes back."""
-    known = KnownSecrets()
+    known: Redactor = KnownSecrets()
     value: Json = {"a": ["b"]}
     assert known.json(value) is value
-    assert known.stream().feed("abc") == "abc"
+    assert KnownSecrets().stream().feed("abc") == "abc"
 
 
 @given(
@@ -240,12 +247,12 @@ def test_the_fast_ways_are_the_slow_ones(text: str) -> None:
 )
 def test_wrapping_that_is_written_out(wrapped: Callable[[list[str]], str]) -> None:
     """Base64 wrapped inside a line of JSON, as in Ansible's results, is found; in reads as well."""
-    values = made()
-    known = KnownSecrets(values)
+    values, known = five_hundred()
     for number, value in enumerate(values):
         text = wrapped(base64.encodebytes(f"{'x' * 60}{value}".encode()).decode().split())
         assert MASK in known.text(text), value
-        assert streamed(known, text, number) == known.text(text)
+        if number % 10 == 0:
+            assert streamed(known, text, number) == known.text(text)
 
 
 @pytest.mark.parametrize("value", ["\ud800abcdefghij", "abc\udcffdefghijk", "\x00\x01abcdefghij"])
