@@ -15,6 +15,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,13 @@ class Database:
             self._pid = os.getpid()
 
 
-def open_sqlite(path: Path, project: str, *, create: bool = False) -> Database:
-    """The database in a file; a missing file is not made unless `create` says so."""
+def open_sqlite(
+    path: Path, project: str, *, create: bool = False, foreign_keys: bool = True
+) -> Database:
+    """The database in a file; a missing file is not made unless `create` says so.
+
+    foreign_keys: off only while tables are rebuilt, for SQLite would empty those that refer to one.
+    """
     if create:
         path.touch(mode=0o600)
     address = f"file:{quote(str(path))}?mode=rw"
@@ -111,7 +117,7 @@ def open_sqlite(path: Path, project: str, *, create: bool = False) -> Database:
         poolclass=QueuePool,
         hide_parameters=True,
     )
-    _teach_sqlite(engine)
+    _teach_sqlite(engine, foreign_keys=foreign_keys)
     return Database(engine, where=str(path), project=project)
 
 
@@ -166,18 +172,18 @@ def _lock_number(project: str) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def _teach_sqlite(engine: Engine) -> None:
-    event.listen(engine, "connect", _set_up_sqlite)
+def _teach_sqlite(engine: Engine, *, foreign_keys: bool = True) -> None:
+    event.listen(engine, "connect", partial(_set_up_sqlite, foreign_keys=foreign_keys))
     event.listen(engine, "begin", _begin_sqlite)
 
 
-def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
+def _set_up_sqlite(connection: sqlite3.Connection, _: object, *, foreign_keys: bool) -> None:
     connection.isolation_level = None  # else the driver begins on its own, and too late
     for pragma in (
         f"busy_timeout={LOCK_WAIT_S * 1000}",
         "journal_mode=WAL",
         "synchronous=FULL",
-        "foreign_keys=ON",
+        f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
         "trusted_schema=OFF",
     ):
         connection.execute(f"PRAGMA {pragma}")

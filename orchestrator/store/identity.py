@@ -9,9 +9,9 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from orchestrator.model.errors import StoreError, StoreMissing, WrongStore
-from orchestrator.store import folders, records
+from orchestrator.store import folders, records, schema
 from orchestrator.store.database import postgresql_url, public_url
-from orchestrator.store.schema import REVISIONS, check_revision, revision_of, table
+from orchestrator.store.schema import check_revision, revision_of, table
 from orchestrator.store.store import StoreInfo
 
 LOCAL = "local"
@@ -83,7 +83,7 @@ def info_of(
     revision = revision_of(connection)
     if not revision:
         return None
-    if not (may_be_older and revision in REVISIONS):
+    if not (may_be_older and revision in schema.REVISIONS):
         check_revision(revision, where)
     row = connection.execute(select(STORES).where(STORES.c.project == project_id)).first()
     if row is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,12 @@ from sqlalchemy import Connection, inspect
 from sqlmodel import SQLModel
 
 from orchestrator.model.errors import StoreError
-from orchestrator.store import schema
+from orchestrator.store import schema, upgrade
 from orchestrator.store.database import Database, open_memory, open_postgresql
 from orchestrator.store.opening import init_store, open_store
 from orchestrator.store.schema import HEAD, REVISIONS, create_schema, revision_of
 from orchestrator.store.store import DatabaseStore
-from orchestrator.store.upgrade import migrate, upgrade_store
+from orchestrator.store.upgrade import migrate
 from tests.needs import needs_postgres
 from tests.postgres import Postgres
 from tests.store.samples import AT, with_run, write_key
@@ -82,42 +83,85 @@ def test_the_known_revisions_are_those_of_alembic() -> None:
     assert tuple(reversed([script.revision for script in walked])) == REVISIONS
 
 
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    how = "always" if op.get_bind().dialect.name == "sqlite" else "never"
+    with op.batch_alter_table("runs", recreate=how) as runs:
+        runs.alter_column("reason", new_column_name="why")
+        runs.add_column(sa.Column("weight", sa.Integer(), nullable=False, server_default="7"))
+"""
+
+
 class TestOtherSchemas:
+    @pytest.fixture(params=["local", pytest.param("postgresql", marks=needs_postgres)])
+    def url(
+        self,
+        request: pytest.FixtureRequest,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> str:
+        monkeypatch.setenv("ORCHESTRATOR_STATE", str(tmp_path / "state"))
+        if request.param == "local":
+            return "local"
+        server: Postgres = request.getfixturevalue("postgres")
+        return server.new_database()
+
     @pytest.fixture
-    def store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DatabaseStore]:
-        monkeypatch.setenv("ORCHESTRATOR_STATE", str(tmp_path))
-        store = init_store("p1", at=AT, make_key=write_key)
+    def store(self, url: str) -> Iterator[DatabaseStore]:
+        store = init_store("p1", url, at=AT, make_key=write_key)
         with_run(store)
         yield store
         store.close()
 
-    def test_a_database_from_the_future_is_refused(self, store: DatabaseStore) -> None:
+    @pytest.fixture
+    def older_store(
+        self, store: DatabaseStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> DatabaseStore:
+        """A store of ours, looked at by a program that is one revision further."""
+        migrations = tmp_path / "migrations"
+        shutil.copytree(upgrade.MIGRATIONS, migrations)
+        (migrations / "versions" / "r0002_next.py").write_text(NEXT)
+        monkeypatch.setattr(upgrade, "MIGRATIONS", migrations)
+        monkeypatch.setattr(schema, "REVISIONS", (*REVISIONS, "0002"))
+        monkeypatch.setattr(schema, "HEAD", "0002")
+        return store
+
+    def test_a_database_from_the_future_is_refused(self, store: DatabaseStore, url: str) -> None:
         """A schema we do not know is neither opened nor upgraded."""
-        _say_revision(store, "9999")
-        for attempt in (open_store, upgrade_store):
+        with store.connected() as connection:
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        for attempt in (open_store, upgrade.upgrade_store):
             with pytest.raises(StoreError, match=r"9999.*newer.*Update the orchestrator"):
-                attempt("p1")
+                attempt("p1", url)
 
     def test_an_older_database_says_so_and_is_upgraded_on_demand(
-        self, store: DatabaseStore, monkeypatch: pytest.MonkeyPatch
+        self, older_store: DatabaseStore, url: str
     ) -> None:
-        """Opening an older schema changes nothing and names the command."""
-        monkeypatch.setattr(schema, "REVISIONS", ("0000", HEAD))
-        _say_revision(store, "0000")
-        with pytest.raises(StoreError, match=r"0000.*needs.*`orchestrator store upgrade`"):
-            open_store("p1")
-        assert _revision(store) == "0000"
+        """Opening an older schema changes nothing; the upgrade keeps every row and reference."""
+        with pytest.raises(StoreError, match=r"0001.*needs 0002.*`orchestrator store upgrade`"):
+            open_store("p1", url)
+        assert _revision(older_store) == "0001"
+        older_store.close()
+        assert upgrade.upgrade_store("p1", url) == ("0001", "0002")
+        assert _revision(older_store) == "0002"
+        with older_store.connected() as connection:
+            assert connection.exec_driver_sql("SELECT weight FROM runs").all() == [(7,)]
+            assert len(connection.exec_driver_sql("SELECT * FROM stages").all()) == 1
 
-    def test_an_upgrade_of_a_current_store_changes_nothing(self, store: DatabaseStore) -> None:
+    def test_an_upgrade_of_a_current_store_changes_nothing(
+        self, store: DatabaseStore, url: str
+    ) -> None:
         """It answers with the same revision twice, and every run is still there."""
-        assert upgrade_store("p1") == (HEAD, HEAD)
+        assert upgrade.upgrade_store("p1", url) == (HEAD, HEAD)
         with store.read() as t:
             assert len(t.runs()) == 1
-
-
-def _say_revision(store: DatabaseStore, revision: str) -> None:
-    with store.connected() as connection:
-        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")
 
 
 def _revision(store: DatabaseStore) -> str:

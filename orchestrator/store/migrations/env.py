@@ -1,4 +1,7 @@
-"""How does Alembic run here? On the connection it is handed, inside that one's transaction."""
+"""How does Alembic run here? On the connection it is handed, inside that one's transaction.
+
+A batch on SQLite builds the table anew: its triggers (those of `audit`) must be made again.
+"""
 
 from __future__ import annotations
 
