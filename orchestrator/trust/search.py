@@ -8,6 +8,7 @@ first way finds every pattern that stands there as it is; the others what colour
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -75,18 +76,17 @@ class Search:
         hits = [(end - length + 1, end) for end, length in self.automaton.iter(solid)]
         if not hits:
             return []
-        places = _places(text, way.left_out)
-        return [(places[start], places[end] + 1) for start, end in hits]
+        places = _Places(text, way.left_out)
+        return [(places.of(start), places.of(end) + 1) for start, end in hits]
 
     def _open_at(self, text: str, way: Way) -> int:
         start = self._tail_start(text, way)
         tail = text[start:]
-        places = _places(tail, way.left_out)
-        solid = "".join(tail[place] for place in places)
+        solid = way.solid(tail)
         for index in range(max(0, len(solid) - self.longest + 1), len(solid)):
             first = solid[index : index + 16]
             if self.automaton.match(first) and self.automaton.match(solid[index:]):
-                return start + places[index]
+                return start + _Places(tail, way.left_out).of(index)
         return len(text)
 
     def _tail_start(self, text: str, way: Way) -> int:
@@ -132,15 +132,19 @@ def _ways(text: str) -> Iterator[Way]:
     return (way for way in WAYS if way.worth(text))
 
 
-def _places(text: str, left_out: re.Pattern[str]) -> list[int]:
-    """Where in the text each character stands that is not left out."""
-    places: list[int] = []
-    at = 0
-    for match in left_out.finditer(text):
-        places.extend(range(at, match.start()))
-        at = match.end()
-    places.extend(range(at, len(text)))
-    return places
+class _Places:
+    """Where in a text each character stands that is not left out."""
+
+    def __init__(self, text: str, left_out: re.Pattern[str]) -> None:
+        self._solid = [0]  # at these characters of what is left …
+        self._text = [0]  # … a run begins here in the text
+        for match in left_out.finditer(text):
+            self._solid.append(self._solid[-1] + match.start() - self._text[-1])
+            self._text.append(match.end())
+
+    def of(self, index: int) -> int:
+        run = bisect_right(self._solid, index) - 1
+        return self._text[run] + index - self._solid[run]
 
 
 def _merged(spans: Iterable[Span]) -> Iterator[Span]:
