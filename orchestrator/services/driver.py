@@ -261,6 +261,8 @@ class Driver:
                     ended_at=stage.ended_at or now,
                 )
                 self._save(tx, stage)
+                if self._run.action is Action.DESTROY and status is Status.UNNEEDED:
+                    tx.take_out(self._run.key.pipeline, self._run.key.environment, name)
                 return [self._happened("stage.finished", stage, now)]
             case moves.WakeAt(at=at, stage=name, attempt=number):
                 when = f"attempt {number} at {at:%H:%M:%S} UTC"

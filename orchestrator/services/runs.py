@@ -161,8 +161,8 @@ def _allowed(app: App, pipeline: Pipeline, environment: Environment, action: Act
             f"{name} is behind gate '{environment.gate}': it takes only what was approved and "
             f"rehearsed, by a promotion.",
             holds="Nothing was started.",
-            next=f"Bring the change up in an environment without a gate; then: "
-            f"orchestrator promote RELEASE --to {name}",
+            next="Promotion is not part of this version yet; environments without a gate can be "
+            "brought up.",
         )
     if action is Action.DESTROY and environment.protect.destroy:
         raise Refused(
@@ -299,7 +299,7 @@ def _drive(
     nodes = nodes_of(
         pipeline,
         graph,
-        left_out=left_out_by(graph, run.select),
+        left_out={**left_out_by(graph, run.select), **_nothing_to_destroy(pipeline, run.action)},
         recorded={stage.stage: stage for stage in runs},
     )
     limits = narrowest(pipeline.limits, environment.limits)
@@ -331,6 +331,17 @@ def _drive(
         only_hosts=only_hosts,
     )
     return driver.drive()
+
+
+def _nothing_to_destroy(pipeline: Pipeline, action: Action) -> Mapping[str, str]:
+    """Stages that leave nothing of their own: only stacks, and what says how it is destroyed."""
+    if action is not Action.DESTROY:
+        return {}
+    return {
+        stage.name: "leaves nothing to take away"
+        for stage in pipeline.stages.values()
+        if stage.kind is not StageKind.PULUMI and stage.destroy is None
+    }
 
 
 def _abandon(app: App, run: Run, error: OrchestratorError) -> None:

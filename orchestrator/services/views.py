@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.model.codec import decode, decode_value, encode
-from orchestrator.model.definitions import Pipeline
+from orchestrator.model.definitions import Environment, Pipeline
 from orchestrator.model.events import Recorded
 from orchestrator.model.runs import InPlace, Lease, Run, RunKey, StageRun
 from orchestrator.model.types import TypeName
@@ -57,7 +57,12 @@ def run_view(app: App, key: RunKey) -> RunView:
 
 
 def environment_views(app: App) -> tuple[EnvironmentView, ...]:
-    """Every environment of every pipeline, in the project's order."""
+    """Every environment of every pipeline, from the first rung of the ladder up."""
+
+    def rung(environment: Environment) -> int:
+        below = environment.promote_from.environments
+        return 1 + max((rung(app.project.environments[name]) for name in below), default=0)
+
     with app.store.read() as tx:
         names = {digest: name for digest, name, _ in tx.releases(limit=10_000)}
         return tuple(
@@ -75,7 +80,7 @@ def environment_views(app: App) -> tuple[EnvironmentView, ...]:
                 lease=tx.lease(pipeline.name, environment.name),
             )
             for pipeline in app.project.pipelines.values()
-            for environment in app.project.environments.values()
+            for environment in sorted(app.project.environments.values(), key=rung)
         )
 
 
