@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
 from orchestrator.cli.settings import Settings, pass_settings
 from orchestrator.setup.doctor import examine
 from orchestrator.setup.doctor import fix as mend
+from orchestrator.setup.light_hosts import uses_light_hosts
 from orchestrator.setup.rows import Options
 from orchestrator.setup.table import table
 
@@ -19,7 +19,7 @@ from orchestrator.setup.table import table
 @pass_settings
 def doctor(settings: Settings, fix: bool) -> None:
     """What does this machine need, have and lack?"""
-    options = Options(light_hosts=_uses_light_hosts(settings.directory))
+    options = Options(light_hosts=uses_light_hosts(settings.directory))
     rows = examine(options)
     if fix and any(row.can_fix for row in rows):
         rows = mend(rows, lambda line: click.echo(line, err=True), options)
@@ -30,12 +30,3 @@ def doctor(settings: Settings, fix: bool) -> None:
     else:
         click.echo(table(rows))
     raise click.exceptions.Exit(1 if any(row.blocks for row in rows) else 0)
-
-
-def _uses_light_hosts(directory: Path) -> bool:
-    """Whether a stack of the project here names the light hosts; no project, no light hosts."""
-    for folder in (directory.resolve(), *directory.resolve().parents):
-        if (folder / "orchestrator.yaml").exists():
-            programs = [*folder.glob("stacks/*/*.py"), *folder.glob("stacks/*/Pulumi.yaml")]
-            return any("lighthost" in path.read_text(errors="replace") for path in programs)
-    return False
