@@ -79,7 +79,7 @@ def _plain(value: object) -> object:
     """Frozen mappings and sequences of the model as json knows them."""
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return list(value)
     raise TypeError(f"{type(value).__name__} is not JSON")
 

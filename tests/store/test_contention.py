@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.errors import Locked
-from orchestrator.store.opening import init_store, open_store
+from orchestrator.store.opening import init_store, memory_store, open_store
 from orchestrator.store.store import DatabaseStore
 from tests.needs import needs_postgres
 from tests.postgres import Postgres
@@ -99,6 +100,23 @@ def test_run_numbers_are_unique_under_contention(store: DatabaseStore) -> None:
     with store.read() as t:
         numbers = [run.key.number for run in t.runs(limit=10_000)]
     assert numbers == list(range(WORKERS * TURNS, 0, -1))
+
+
+def test_threads_take_turns_at_a_store_in_memory() -> None:
+    """Its one connection holds one transaction at a time."""
+    store = memory_store()
+
+    def work(_: int) -> None:
+        with store.write() as t:
+            t.add_run(a_run(replace(DEV, number=t.next_number("guestbook", "dev"))), [])
+        with store.read() as t:
+            assert t.runs(limit=1)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(work, range(100)))
+    with store.read() as t:
+        assert len(t.runs(limit=1000)) == 100
+    store.close()
 
 
 def test_the_same_events_from_many_are_counted_once(store: DatabaseStore) -> None:
