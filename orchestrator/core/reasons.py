@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.core.run_state import RunState
 from orchestrator.model.runs import RunStatus, Status
 
+REFUSED = "refused: "  # begins the reason of a stage that was refused, also where it is read back
 _WORDS = {
     Status.FAILED: "failed",
     Status.LOST: "is lost",
@@ -24,7 +25,8 @@ def blocked_by_need(state: RunState, need: int, root: int) -> str:
 
 def blocked_by_stop(state: RunState) -> str:
     root = state.stopped_by
-    rule = "nothing more is started" if state.refused else "its on_failure is stop"
+    refused = is_refused(state, root)
+    rule = "nothing more is started" if refused else "its on_failure is stop"
     return f"{what_happened(state, root)}, and {rule}"
 
 
@@ -38,6 +40,11 @@ def what_happened(state: RunState, stage: int) -> str:
     return f"{state.names[stage]} {_WORDS[state.statuses[stage]]}"
 
 
+def is_refused(state: RunState, stage: int) -> bool:
+    blocked = state.statuses[stage] is Status.BLOCKED
+    return blocked and state.reasons[stage].startswith(REFUSED)
+
+
 def run_end(state: RunState) -> tuple[RunStatus, str]:
     """How the run ended: not knowing weighs most, then failure, cancelling, refusal."""
     for status, run_status in (
@@ -49,9 +56,16 @@ def run_end(state: RunState) -> tuple[RunStatus, str]:
         if names:
             return run_status, _some(names, _WORDS[status])
     if Status.BLOCKED in state.statuses:
-        first = state.statuses.index(Status.BLOCKED)
-        return RunStatus.STOPPED, state.refused or state.reasons[first]
+        return RunStatus.STOPPED, _refusal(state)
     return RunStatus.SUCCEEDED, ""
+
+
+def _refusal(state: RunState) -> str:
+    """Of the first that was refused, in declared order."""
+    for stage, name in enumerate(state.names):
+        if is_refused(state, stage):
+            return f"{name} was {state.reasons[stage]}"
+    return state.reasons[state.statuses.index(Status.BLOCKED)]
 
 
 def _some(names: list[str], word: str) -> str:

@@ -236,7 +236,6 @@ class RunState:
         self.settling: deque[int] = deque()  # ended and waiting for nothing, dependents not told
         self.deciding: deque[int] = deque()  # waits for nothing any more, not decided yet
         self.stopped_by = -1  # the stage that failed with `on_failure: stop`, or was refused
-        self.refused = ""
         self.held = False
         self.cancelled = False
         self.cancelled_alone = [False] * len(self.names)

@@ -38,7 +38,6 @@ from orchestrator.core.run_state import RunState
 from orchestrator.model.definitions import OnFailure, StageKind, When
 from orchestrator.model.runs import Status
 
-REFUSED = "refused: "  # begins the reason of a stage that was refused, also when it is read back
 _FINISHES = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.SKIPPED)
 _BAD = (Status.FAILED, Status.LOST, Status.CANCELLED, Status.BLOCKED)
 
@@ -82,7 +81,6 @@ class _Step:
         state.begun = True
         for stage, node in enumerate(state.nodes_given):
             if state.statuses[stage].ended:
-                self._remember_refusal(stage)
                 self._pass_on(stage)
             elif node.left_out and state.statuses[stage] is Status.PENDING:
                 self._end(stage, Status.UNNEEDED, node.left_out)
@@ -92,12 +90,6 @@ class _Step:
                 state.deciding.append(stage)
         if not state.ordinary_left:
             self._release_last()
-
-    def _remember_refusal(self, stage: int) -> None:
-        state = self.state
-        if state.statuses[stage] is Status.BLOCKED and state.reasons[stage].startswith(REFUSED):
-            reason = state.reasons[stage].removeprefix(REFUSED)
-            self._note_refusal(stage, reason)
 
     def hear(self, event: Event) -> None:
         match event:
@@ -201,13 +193,7 @@ class _Step:
         stage = state.index[event.stage]
         if state.statuses[stage].ended:
             return
-        self._end(stage, Status.BLOCKED, REFUSED + event.reason, root=stage)
-        self._note_refusal(stage, event.reason)
-
-    def _note_refusal(self, stage: int, reason: str) -> None:
-        state = self.state
-        state.refused = state.refused or f"{state.names[stage]} was refused: {reason}"
-        self._stop_because_of(stage)
+        self._end(stage, Status.BLOCKED, reasons.REFUSED + event.reason, root=stage)
 
     def _cancel(self, event: CancelAsked) -> None:
         if not event.stage:
@@ -251,7 +237,7 @@ class _Step:
         if status in _BAD:
             heappush(state.spreading, stage)
             stops = state.nodes_given[stage].on_failure is OnFailure.STOP
-            if stops and status is not Status.BLOCKED:
+            if reasons.is_refused(state, stage) or (stops and status is not Status.BLOCKED):
                 self._stop_because_of(stage)
         if not state.waits[stage]:
             state.settling.append(stage)

@@ -37,7 +37,7 @@ from tests.simulation.world import World
 
 DEEP = os.environ.get("ORCHESTRATOR_SIMULATION") == "deep"
 PROFILE = settings(
-    max_examples=3000 if DEEP else 40,
+    max_examples=1500 if DEEP else 40,
     stateful_step_count=60 if DEEP else 25,
     deadline=None,  # the machine may be busy
     database=None,
@@ -181,7 +181,7 @@ class Runs(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Left to itself, with every stage succeeding, the run comes to its end."""
-        if not hasattr(self, "world"):
+        if not hasattr(self, "world") or self.world.broken:
             return
         world = self.world
         for _ in range(10 * len(world.given) + 10):

@@ -54,6 +54,7 @@ class World:
         self.flags: list[Event] = []
         self.held = False
         self.cancelled = False
+        self.broken = False  # a judgement failed: nothing more need be tried
         self._judge(advance(self.state, [Began()], self.now))
 
     @property
@@ -62,6 +63,7 @@ class World:
 
     def tell(self, *events: Event) -> tuple[Command, ...]:
         """The answer to the events, judged; a twin restored just before gives the same one."""
+        self.broken = True
         twin = self._twin()
         commands = advance(self.state, events, self.now)
         self.told_at = self.now
@@ -69,6 +71,7 @@ class World:
         for event in events:
             self._note(event)
         self._judge(commands)
+        self.broken = False
         return commands
 
     def check(self) -> None:
