@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.files.build_environment import environment_of
 from orchestrator.files.build_pipeline import pipeline_of
+from orchestrator.files.complaints import without
 from orchestrator.files.extends import extended
 from orchestrator.files.kinds.access import AccessKeys
 from orchestrator.files.kinds.environment import EnvironmentKeys
@@ -120,7 +121,8 @@ class _Collecting:
         if loaded is None:
             return
         at = document.place(()).value
-        gate = Gate(name=loaded.value.name, body=document.data, position=at)
+        body = without(document.data, loaded.left_out)
+        gate = Gate(name=loaded.value.name, body=body, position=at)
         self.collected.gates[gate.name] = with_left_out(loaded, gate, frozenset())
 
     def _access(self, document: Document) -> None:
