@@ -258,6 +258,7 @@ def test_memory_stores_are_apart() -> None:
     two.close()
 
 
+@pytest.mark.slow
 def test_opening_imports_neither_alembic_nor_psycopg(state: Path) -> None:
     """An ordinary command does not pay for what it does not use; folders alone cost nothing."""
     _made().close()
