@@ -182,6 +182,7 @@ def _ours(
 ) -> dict[str, dict[str, str]]:
     defaults, ssh = theirs.get("defaults", {}), theirs.get("ssh_connection", {})
     roles = defaults.get("roles_path", "")
+    theirs_first = shlex.split(ssh.get("ssh_args", "-C")) + list(_MASTER)
     collections = defaults.get("collections_path") or defaults.get("collections_paths", "")
     result = {
         "defaults": {
@@ -205,7 +206,7 @@ def _ours(
             "pipelining": ssh.get("pipelining")
             or theirs.get("connection", {}).get("pipelining", "True"),
             "control_path_dir": str(own.control),
-            "ssh_args": shlex.join([*own.ssh, *shlex.split(ssh.get("ssh_args", _SSH_ARGS))]),
+            "ssh_args": shlex.join([*own.ssh, *theirs_first]),
         },
     }
     inventory = theirs.get("inventory", {})
@@ -216,7 +217,7 @@ def _ours(
     return result
 
 
-_SSH_ARGS = "-C -o ControlMaster=auto -o ControlPersist=60s"  # Ansible's own default
+_MASTER = ("-o", "ControlMaster=auto", "-o", "ControlPersist=60s")  # Ansible's own default
 
 
 def _path_list(project: Path, option: str, theirs: str, installed: Sequence[Path]) -> str:

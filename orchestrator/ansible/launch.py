@@ -24,6 +24,7 @@ from ansible_runner.config.runner import RunnerConfig
 from ansible_runner.runner import Runner
 
 from orchestrator.ansible.folders import Folders
+from orchestrator.ansible.remote import end_remote_commands
 from orchestrator.model.errors import ExecutorError
 from orchestrator.model.work import Work
 from orchestrator.procs import LEFTOVER_GRACE, MARK, end_marked
@@ -100,7 +101,10 @@ def play(
             f"ansible-playbook could not be followed to its end: {error}"
         ) from error
     finally:
-        end_marked(command.mark, grace=timedelta(0) if work.cancel.asked else LEFTOVER_GRACE)
+        stopped = bool(raised) or work.cancel.asked
+        if stopped:
+            end_remote_commands(folders.sockets)
+        end_marked(command.mark, grace=timedelta(0) if stopped else LEFTOVER_GRACE)
     if raised:
         raise raised[0]
     if runner.timed_out:
