@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from orchestrator.model.errors import ToolError
 from orchestrator.model.events import LogLine, Progress
@@ -20,11 +19,11 @@ from orchestrator.pulumi.cli import ask
 from orchestrator.pulumi.failures import failures_of
 from orchestrator.pulumi.outcome import outcome_of
 from orchestrator.pulumi.outputs import wanted_secrets
-from orchestrator.pulumi.pending import Pending, advice, import_words, pending_in
+from orchestrator.pulumi.pending import Pending, advice, pending_in
 from orchestrator.pulumi.prepare import Prepared, Surroundings, prepare
 from orchestrator.pulumi.preview import is_unchanged, plan_of
 from orchestrator.pulumi.secret_outputs import SecretOutputs
-from orchestrator.pulumi.stack_state import make_stack, remove_stack, state_of
+from orchestrator.pulumi.stack_state import adopt, make_stack, remove_stack, state_of
 
 
 class PlanFailed(ToolError):
@@ -52,7 +51,8 @@ class PulumiExecutor:
         with _stack_for_now(prepared) as new:
             if not new:
                 _warn_of_pending(prepared, report)
-            answer = ask(prepared.operation, _words(prepared, "preview"), report, live=False)
+            words = ("preview", *_refresh(prepared), *_parallel(prepared))
+            answer = ask(prepared.operation, words, report, live=False)
             if answer.code != 0:
                 raise PlanFailed(work.stage, _plan_failures(work, answer))
             known = SecretOutputs(prepared)
@@ -68,10 +68,12 @@ class PulumiExecutor:
         state = state_of(prepared)
         if state is None:
             make_stack(prepared)
-        refused = _settle(prepared, pending_in(state or {}), report)
-        if refused is not None:
-            return replace(refused, notes=(*notes, *refused.notes))
-        answer = ask(prepared.operation, _words(prepared, "up", "--yes", "--skip-preview"), report)
+        pending = pending_in(state or {})
+        if pending.unknown:
+            return _uncertain(prepared, pending, notes)
+        _settle(prepared, pending, report)
+        words = ("up", "--yes", "--skip-preview", *_refresh(prepared, pending.any))
+        answer = ask(prepared.operation, (*words, *_parallel(prepared)), report)
         shown = root_outputs(answer) or {}
         names = wanted_secrets(shown, work.outputs) if answer.code == 0 else ()
         return outcome_of(
@@ -92,9 +94,10 @@ class PulumiExecutor:
         if state is None:
             shutil.rmtree(prepared.target.keep, ignore_errors=True)
             return Outcome(status=Status.SUCCEEDED, notes=notes)
-        refused = _settle(prepared, pending_in(state), report)
-        if refused is not None:
-            return replace(refused, notes=(*notes, *refused.notes))
+        pending = pending_in(state)
+        if pending.unknown:
+            return _uncertain(prepared, pending, notes)
+        _settle(prepared, pending, report)
         words = ("destroy", "--yes", "--skip-preview", *_parallel(prepared))
         answer = ask(prepared.operation, words, report)
         outcome = outcome_of(
@@ -122,9 +125,8 @@ class PulumiExecutor:
         return "refreshed preview: no changes" if is_unchanged(answer) else ""
 
 
-def _words(prepared: Prepared, *verb: str) -> tuple[str, ...]:
-    refresh = ("--refresh",) if prepared.spec.refresh else ()
-    return (*verb, *refresh, *_parallel(prepared))
+def _refresh(prepared: Prepared, needed: bool = False) -> tuple[str, ...]:
+    return ("--refresh",) if prepared.spec.refresh or needed else ()
 
 
 def _parallel(prepared: Prepared) -> tuple[str, ...]:
@@ -142,28 +144,19 @@ def _freed(prepared: Prepared) -> tuple[str, ...]:
     )
 
 
-def _settle(prepared: Prepared, pending: Pending, report: Report) -> Outcome | None:
-    """Unfinished creates are taken into the state; an outcome where that cannot be done."""
-    if not pending.any:
-        return None
-    work = prepared.operation.work
-    if pending.unknown:
-        what = advice(pending, prepared.operation.stack)
-        failure = Failure(where=f"stack {prepared.operation.stack}", what=what)
-        return Outcome(status=Status.FAILED, failures=(failure,))
-    report(Progress(text=f"taking in {len(pending.ids)} unfinished creates"))
-    words = ("refresh", "--yes", "--skip-preview", *import_words(pending))
-    answer = ask(prepared.operation, words, report)
-    if answer.code == 0:
-        return None
-    return outcome_of(
-        answer,
-        stage=work.stage,
-        project=work.project,
-        declared={},
-        revealed={},
-        asked_to_stop=work.cancel.reason if work.cancel.asked else "",
-    )
+def _uncertain(prepared: Prepared, pending: Pending, notes: tuple[str, ...]) -> Outcome:
+    """Nothing is run while a resource may or may not exist that only a person can look for."""
+    name = prepared.operation.stack
+    failure = Failure(where=f"stack {name}", what=advice(pending, name))
+    return Outcome(status=Status.FAILED, failures=(failure,), notes=notes)
+
+
+def _settle(prepared: Prepared, pending: Pending, report: Report) -> None:
+    """Unfinished creates are taken into the state: a refresh looks for them, a destroy deletes."""
+    if not pending.ids:
+        return
+    report(Progress(text=f"taking {len(pending.ids)} unfinished creates into the state"))
+    adopt(prepared, pending)
 
 
 def _left_pending(prepared: Prepared, answer: Answer) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 The state then holds `pending_operations`, and the next `up` creates such a resource a second time.
 Where a provider derives ids from URNs, the id is known although nobody told it, and the resource is
-taken in by `refresh --import-pending-creates`. Otherwise a person must look; nothing is cleared
+put into the state under it. Otherwise a person must look; nothing is cleared
 blindly (reference pulumi, 2.5 and 9).
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.pulumi.urns import address_of, type_of
+from orchestrator.pulumi.urns import address_of, name_of, type_of
 
 _PREFIXES = {  # providers whose ids are <prefix>-<first 12 hex digits of sha256 of the URN>
     "lighthost:index:Network": "network",
@@ -50,12 +50,22 @@ def derived_id(urn: str) -> str:
     return f"{prefix}-{hashlib.sha256(urn.encode()).hexdigest()[:12]}" if prefix else ""
 
 
-def import_words(pending: Pending) -> tuple[str, ...]:
-    """The words of `refresh` that take the found resources into the state."""
-    words: list[str] = []
-    for urn, id_ in pending.ids.items():
-        words += ["--import-pending-creates", urn, "--import-pending-creates", id_]
-    return tuple(words)
+def adopted(deployment: Mapping[str, Any], pending: Pending) -> dict[str, Any]:
+    """The state with the unfinished creates as resources of it, under the ids they must have.
+
+    A refresh then finds out which of them exist; a destroy deletes them either way. (The CLI's own
+    `refresh --import-pending-creates` forgets them instead: 3.259.0, tried.)
+    """
+    made = [
+        {**operation["resource"], "id": pending.ids[operation["resource"]["urn"]]}
+        for operation in deployment.get("pending_operations") or ()
+        if operation.get("resource", {}).get("urn") in pending.ids
+    ]
+    for resource in made:
+        resource.setdefault("outputs", resource.get("inputs") or {})
+    body = {key: value for key, value in deployment.items() if key != "pending_operations"}
+    known = [r for r in deployment.get("resources") or () if r.get("urn") not in pending.ids]
+    return {**body, "resources": [*known, *made]}
 
 
 def advice(pending: Pending, stack: str) -> str:
@@ -70,7 +80,7 @@ def advice(pending: Pending, stack: str) -> str:
     first = pending.unknown[0]
     return (
         f"{what}: {names}. Pulumi was killed while it created them. Look whether they are there; "
-        f"for one that is: pulumi refresh --stack {stack} --import-pending-creates '{first}' "
-        f"--import-pending-creates ID; when none is left: "
+        f"for each that is: pulumi import --stack {stack} --protect=false "
+        f"'{type_of(first)}' '{name_of(first)}' ID; when none is left: "
         f"pulumi refresh --stack {stack} --clear-pending-creates"
     )

@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.model.errors import ToolError
 from orchestrator.pulumi.cli import ask_plainly
 from orchestrator.pulumi.failures import told_plainly
+from orchestrator.pulumi.pending import Pending, adopted
 from orchestrator.pulumi.prepare import Prepared
 
 NO_SUCH_STACK = 6  # exit code of Pulumi
@@ -51,6 +52,22 @@ def remove_stack(prepared: Prepared) -> None:
     answer = ask_plainly(prepared.operation, ("stack", "rm", "--yes", "--preserve-config"))
     if answer.code != 0:
         raise _refused("removed", prepared, answer.stderr)
+
+
+def adopt(prepared: Prepared, pending: Pending) -> None:
+    """Unfinished creates whose ids are known stand in the state as resources. Raises ToolError."""
+    answer = ask_plainly(prepared.operation, ("stack", "export"))
+    if answer.code != 0:
+        raise _refused("read", prepared, answer.stderr)
+    body = json.loads("\n".join(answer.stdout))
+    body["deployment"] = adopted(body["deployment"], pending)
+    path = prepared.operation.work.folder / "state.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(body))
+    answer = ask_plainly(prepared.operation, ("stack", "import", "--file", str(path)))
+    path.unlink()
+    if answer.code != 0:
+        raise _refused("written", prepared, answer.stderr)
 
 
 def _refused(act: str, prepared: Prepared, stderr: tuple[str, ...]) -> ToolError:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from pulumi.provider.experimental import provider as p
+from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.server import main
 
 VERSION = "9.9.9"
@@ -23,7 +24,7 @@ def install(home: Path) -> None:
     path.chmod(0o755)
 
 
-def _file(properties: dict[str, p.PropertyValue], id_: str) -> Path:
+def _file(properties: dict[str, PropertyValue], id_: str) -> Path:
     return Path(str(properties["world"].value)) / id_
 
 
@@ -59,11 +60,11 @@ class Toy(p.Provider):
         world = Path(__import__("os").environ["TOY_WORLD"])
         if not (world / request.resource_id).exists():
             return p.ReadResponse()
-        found = {"world": p.PropertyValue(str(world))}
+        found = {"world": PropertyValue(str(world))}
         return p.ReadResponse(resource_id=request.resource_id, properties=found, inputs=found)
 
     async def delete(self, request: p.DeleteRequest) -> None:
-        _file(request.properties, request.resource_id).unlink()
+        _file(request.properties, request.resource_id).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
