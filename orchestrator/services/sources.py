@@ -18,7 +18,7 @@ from orchestrator.model.definitions import Environment, Pipeline
 from orchestrator.model.errors import Refused
 from orchestrator.model.runs import Run
 from orchestrator.services.app import App
-from orchestrator.trust.secrets import resolve, version_of
+from orchestrator.trust.secrets import file_of, resolve, version_of
 
 PINNED = ("orchestrator", "pulumi", "ansible-core", "ansible-runner")
 """Distributions whose exact versions are part of a release."""
@@ -39,6 +39,7 @@ def prepared(app: App, pipeline: Pipeline, environment: Environment) -> Sources:
         app.root,
         versions={name: version(name) for name in PINNED},
         artifacts={artifact.name: artifact.path for artifact in pipeline.artifacts.values()},
+        secret_files=_secret_files(app),
         cache=app.folder("cache"),
     )
     digest = digest_of_environment(app, pipeline, environment)
@@ -96,6 +97,13 @@ def _secret_versions(app: App, pipeline: Pipeline, environment: Environment) -> 
         )
         for name in sorted(used)
     }
+
+
+def _secret_files(app: App) -> list[Path]:
+    """Files that secrets are read from: in no release, for releases are stored in clear."""
+    environments = app.project.environments.values()
+    locators = [locator for each in environments for locator in each.secrets.values()]
+    return [path for each in locators if (path := file_of(each, app.root)) is not None]
 
 
 def _text(path: Path) -> str:

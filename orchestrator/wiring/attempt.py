@@ -18,7 +18,7 @@ from orchestrator.files.plain_yaml import plain_yaml
 from orchestrator.model.codec import decode
 from orchestrator.model.definitions import StageKind
 from orchestrator.model.errors import SecretError
-from orchestrator.model.values import Reference, Secret, Tree, leaves, secrets_in
+from orchestrator.model.values import Reference, Secret, Tree, Value, leaves, secrets_in
 from orchestrator.model.work import Work
 from orchestrator.ports import StageExecutor
 from orchestrator.pulumi.executor import PulumiExecutor
@@ -29,6 +29,7 @@ from orchestrator.steps.check import CheckExecutor
 from orchestrator.steps.command import CommandExecutor
 from orchestrator.trust.redaction import KnownSecrets
 from orchestrator.trust.secrets import resolve
+from orchestrator.trust.variants import why_weak
 from orchestrator.trust.vault import Keys, StoreVault
 from orchestrator.wiring.clock import SystemClock
 
@@ -68,9 +69,9 @@ def _opened(folder: AttemptFolder, variables: Mapping[str, str]) -> Order:
     for value in _known(spec, work, credentials):
         redactor.add(value)
     notes = tuple(
-        f"a secret of stage {work.stage} is too short or too simple to be hidden in what tools "
-        f"print ({count})"
-        for count in ([f"{len(redactor.weak)} of them"] if redactor.weak else [])
+        f"{name}: this secret {why}, so it is not hidden where tools print it"
+        for name, value in secrets.items()
+        if (why := why_weak(value))
     )
     work = replace(work, spec=spec, credentials=credentials)
     return Order(work=work, redactor=redactor, seal=vault.seal, notes=notes)
@@ -91,8 +92,8 @@ def _known(spec: object, work: Work, credentials: Mapping[str, str]) -> list[str
     return known + [value for name, value in credentials.items() if _looks_secret(name)]
 
 
-def _spec_secrets(spec: object) -> list[Tree]:
-    found: list[Tree] = []
+def _spec_secrets(spec: object) -> list[Value]:
+    found: list[Value] = []
     for field in fields(spec):  # type: ignore[arg-type]  # every StageSpec is a dataclass
         value = getattr(spec, field.name)
         found += secrets_in(list(value) if isinstance(value, tuple) else value)
