@@ -11,6 +11,7 @@ from orchestrator.procs import MARK
 PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"
 PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"
 _BASE = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_FOR_PROVIDERS = ("LIGHTHOSTS_", "XDG_")  # beginnings: where a provider keeps its things
 _QUIET = {
     "PULUMI_SKIP_UPDATE_CHECK": "true",
     "PULUMI_DIY_BACKEND_NO_LEGACY_WARNING": "1",
@@ -39,7 +40,8 @@ def cli_env(
     acquire_plugins: bool,
 ) -> dict[str, str]:
     """The CLI's environment, which the providers it starts inherit."""
-    env = {**base_env(outer), **_QUIET, **credentials}
+    kept = {name: outer[name] for name in outer if name.startswith(_FOR_PROVIDERS)}
+    env = {**base_env(outer), **kept, **_QUIET, **credentials}
     env.pop(PASSPHRASE_FILE, None)
     home = outer.get("PULUMI_HOME")
     if home:

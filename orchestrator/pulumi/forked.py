@@ -108,7 +108,8 @@ def _alone(door: socket.socket, above: int) -> socket.socket:
     os.dup2(kept, 3)
     os.closerange(4, 1 << 20)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):  # ignored, waitpid knows nothing
+        signal.signal(number, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
     return socket.socket(fileno=3)
 
