@@ -69,7 +69,8 @@ class Scope:
         near = get_close_matches(str(reference), known, 1)
         if near:
             return f"did you mean '{near[0]}'?"
-        return f"declared: {', '.join(known[:8])}" if known else f"it is written {_ROOTS[root]}"
+        declared = f"declared: {', '.join(known[:8])}" if known else f"no {root} are declared"
+        return f"it is written {_ROOTS[root]}; {declared}"
 
 
 def type_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -85,7 +85,7 @@ class _Collecting:
             at = merged.place(("name",)).value
             message = f"'name' must be {name}, like its folder, not '{loaded.value.name}'"
             self._reading.complain([Problem(message=message, position=at)])
-        value = environment_of(loaded.value, merged, files)
+        value = replace(environment_of(loaded.value, merged, files), name=name)
         self.collected.environments[name] = with_left_out(loaded, value, frozenset())
 
     def finish(self) -> None:

@@ -113,6 +113,8 @@ def _type_help(kind: str, given: Any) -> str:
         return "references are read in config, vars, env, headers, inventory and texts"
     if kind == "string_type" and isinstance(given, int | float) and not isinstance(given, bool):
         return f'quote it: "{given}"'
+    if kind in ("int_type", "float_type", "bool_type") and isinstance(given, str):
+        return "write it without quotes"
     if given is None:
         return "give it a value, or leave the key out"
     if kind == "list_type" and isinstance(given, str):

@@ -46,9 +46,13 @@ class Reading:
     root: FilePath
     sources: Sources = field(default_factory=Sources)
     problems: list[Problem] = field(default_factory=list)
+    _doubtful: set[Position] = field(default_factory=set)
 
     def complain(self, problems: Iterable[Problem]) -> None:
-        self.problems.extend(self.sources.completed(p) for p in problems if p.message)
+        """Remembers problems, but for those that only follow from how a value is written."""
+        for problem in problems:
+            if problem.message and problem.position not in self._doubtful:
+                self.problems.append(self.sources.completed(problem))
 
     def documents(self, file: str, root: FilePath | None = None) -> tuple[Document, ...]:
         """The documents of a file; of none where it cannot be read, which is a problem then."""
@@ -57,6 +61,7 @@ class Reading:
             return ()
         documents, problems = read(source)
         self.complain(problems)
+        self._doubtful.update(p.position for p in problems if p.position)
         placed = []
         for document in documents:
             if _kind(document) in (*_WITH_REFERENCES, None):

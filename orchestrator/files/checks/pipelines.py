@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from orchestrator.core.graph import graph_problems
 from orchestrator.core.scope import Scope
@@ -11,8 +12,8 @@ from orchestrator.files.complaints import place_of
 from orchestrator.files.loading import Loaded
 from orchestrator.files.sources import Path
 from orchestrator.files.words import did_you_mean, shown
-from orchestrator.model.definitions import Pipeline, Stage, StageKind, Variable
-from orchestrator.model.positions import Problem
+from orchestrator.model.definitions import CommandSpec, Pipeline, Stage, StageKind, Variable
+from orchestrator.model.positions import Position, Problem
 from orchestrator.model.types import TypeName, ValueType, mismatch
 from orchestrator.model.values import Reference, Text, Tree
 
@@ -63,10 +64,24 @@ def told(misuse: Misuse, loaded: Loaded[Pipeline]) -> bool:
 
 
 def _order(loaded: Loaded[Pipeline]) -> Iterator[Problem]:
+    """Needs that do not exist, and besides them the first circle."""
+    pipeline = loaded.value
     gone = [str(path[1]) for path in loaded.left_out if path[0] == "stages" and len(path) == 2]
-    for problem in graph_problems(loaded.value):
-        if not any(f"needs '{name}'," in problem.message for name in gone):
-            yield problem
+    known = _with_stages(pipeline, gone)
+    problems = graph_problems(known)
+    yield from problems
+    named = [name for stage in pipeline.stages.values() for name in stage.needs]
+    if problems and not set(named) <= set(known.stages):
+        yield from graph_problems(_with_stages(known, named))
+
+
+def _with_stages(pipeline: Pipeline, names: list[str]) -> Pipeline:
+    """The pipeline with stages of these names, so that nothing is said of their absence."""
+    absent = [name for name in names if name not in pipeline.stages]
+    at = Position(file=pipeline.file, line=1, column=1)
+    spec = CommandSpec(run=("true",))
+    stages = {n: Stage(name=n, kind=StageKind.COMMAND, spec=spec, position=at) for n in absent}
+    return replace(pipeline, stages={**pipeline.stages, **stages})
 
 
 def _references(stage: Stage, scope: Scope, loaded: Loaded[Pipeline]) -> Iterator[Problem]:

@@ -61,15 +61,18 @@ def _word(value: Any) -> str:
     return value
 
 
-def _value_type(value: Any) -> ValueType:
+def value_type(value: Any) -> ValueType:
+    """The type that `list(string)` says. Raises a complaint."""
     if not isinstance(value, str):
         raise complaint(f"must be a type such as string, not {shown(value)}")
     try:
         return parse_type(value)
     except ValueError as error:
         known = [name.value for name in TypeName]
-        help = did_you_mean(re.split(r"[( ]", value)[0], known)
-        raise complaint(f"must be a type: {error}", help) from error
+        help = did_you_mean(re.split(r"[( ]", value)[0], known, "types")
+        if str(error).startswith("unknown"):
+            raise complaint(f"must be a type, not {shown(value)}", help) from error
+        raise complaint(f"must be a type: {error}") from error
 
 
 def _text(value: Any) -> Any:
@@ -100,13 +103,12 @@ Duration = Annotated[
     BeforeValidator(duration),
     WithJsonSchema({"type": "string", "pattern": f"^{_DURATION}$", "examples": ["20m", "1h30m"]}),
 ]
-TypeText = Annotated[Any, BeforeValidator(_value_type), WithJsonSchema(_TYPE_SCHEMA)]
+TypeText = Annotated[Any, BeforeValidator(value_type), WithJsonSchema(_TYPE_SCHEMA)]
 Texts = Annotated[Any, BeforeValidator(_text), WithJsonSchema({"type": "string"})]
 """Text that may be a reference, or hold some."""
 Anything = Annotated[Any, WithJsonSchema({})]
 """A value of any type that may be a reference, or hold some."""
-ShortList = Annotated[list[str], BeforeValidator(listed)]
-Kinds = Literal["pulumi", "ansible", "command", "check", "approval"]
+ShortList = Annotated[list[str], BeforeValidator(listed, json_schema_input_type=str | list[str])]
 
 
 class Header(Strict):

@@ -89,16 +89,20 @@ def _state(value: Any) -> Any:
     return {"backend": value} if isinstance(value, str) else value
 
 
+_Ladder = BeforeValidator(_ladder, json_schema_input_type=str | LadderKeys)
+_State = BeforeValidator(_state, json_schema_input_type=str | StateKeys)
+
+
 class SharedKeys(Strict):
     """What environments may share by `extends`, and all but the name of one."""
 
     vars: dict[Word, Anything] = Field(default_factory=dict)
     secrets: dict[Word, Locator] = Field(default_factory=dict)
     credentials: CredentialsKeys = CredentialsKeys()
-    promote_from: Annotated[LadderKeys, BeforeValidator(_ladder)] = LadderKeys()
+    promote_from: Annotated[LadderKeys, _Ladder] = LadderKeys()
     gate: str = ""
     protect: ProtectKeys = ProtectKeys()
-    state: Annotated[StateKeys | None, BeforeValidator(_state)] = None
+    state: Annotated[StateKeys, _State] | None = None
     limits: LimitsKeys = LimitsKeys()
     extends: list[str] = Field(default_factory=list)
 

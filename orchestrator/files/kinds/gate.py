@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from orchestrator.files.kinds.common import Duration, Header, Name, Strict, complaint
+from orchestrator.files.kinds.common import Duration, Header, Name, Strict, complaint, duration
 from orchestrator.files.words import did_you_mean, shown
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -128,14 +129,21 @@ class RegoKeys(RuleKeys):
 
 
 def _soak(value: Any) -> Any:
-    return {"for": value} if isinstance(value, str) else value
+    """The short form of a soak is its length."""
+    if isinstance(value, Mapping):
+        return value
+    duration(value)  # complains of the soak itself, not of a key that nobody wrote
+    return {"for": value}
+
+
+_Soak = BeforeValidator(_soak, json_schema_input_type=str | SoakKeys)
 
 
 class RequireKeys(Strict):
     """One rule: exactly one of these keys."""
 
     upstream: UpstreamKeys | None = None
-    soak: Annotated[SoakKeys, BeforeValidator(_soak)] | None = None
+    soak: Annotated[SoakKeys, _Soak] | None = None
     drift: DriftKeys | None = None
     rehearsed: RehearsedKeys | None = None
     window: WindowKeys | None = None

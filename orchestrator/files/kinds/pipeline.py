@@ -14,6 +14,7 @@ from orchestrator.files.kinds.common import (
     Strict,
     TypeText,
     Word,
+    value_type,
 )
 from orchestrator.files.kinds.stage import StageKeys
 
@@ -36,7 +37,13 @@ class ArtifactKeys(Strict):
 
 def _variable(value: Any) -> Any:
     """The short form of a variable is its type."""
-    return {"type": value} if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    value_type(value)  # complains of the variable itself, not of a key that nobody wrote
+    return {"type": value}
+
+
+_Variable = BeforeValidator(_variable, json_schema_input_type=str | VariableKeys)
 
 
 class PipelineKeys(Header):
@@ -44,9 +51,7 @@ class PipelineKeys(Header):
 
     kind: Literal["Pipeline"]
     name: Name
-    vars: dict[Word, Annotated[VariableKeys, BeforeValidator(_variable)]] = Field(
-        default_factory=dict
-    )
+    vars: dict[Word, Annotated[VariableKeys, _Variable]] = Field(default_factory=dict)
     artifacts: dict[Word, ArtifactKeys] = Field(default_factory=dict)
     stages: dict[Name, StageKeys] = Field(min_length=1)
     limits: LimitsKeys = LimitsKeys()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field
 
 from orchestrator.files.kinds.common import (
     Anything,
@@ -20,10 +20,8 @@ from orchestrator.files.kinds.common import (
 )
 from orchestrator.files.words import shown
 
+_Listed = BeforeValidator(listed, json_schema_input_type=str | list[str])
 STAGE_KINDS = ("pulumi", "ansible", "command", "check", "approval")
-_TEXT_LIST = {
-    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
-}
 
 
 class PulumiKeys(Strict):
@@ -41,13 +39,11 @@ class AnsibleKeys(Strict):
     """A playbook, and everything it is run with."""
 
     playbook: str
-    inventory: Annotated[list[Texts], BeforeValidator(listed), WithJsonSchema(_TEXT_LIST)] = Field(
-        default_factory=list
-    )
+    inventory: Annotated[list[Texts], _Listed] = Field(default_factory=list)
     vars: dict[str, Anything] = Field(default_factory=dict)
     limit: Texts = ""
-    tags: Annotated[ShortList, WithJsonSchema(_TEXT_LIST)] = Field(default_factory=list)
-    skip_tags: Annotated[ShortList, WithJsonSchema(_TEXT_LIST)] = Field(default_factory=list)
+    tags: ShortList = Field(default_factory=list)
+    skip_tags: ShortList = Field(default_factory=list)
     forks: int = Field(default=0, ge=0, le=1000)
     config: str = ""
     venv: str = ""
@@ -117,13 +113,9 @@ def _once(value: Any) -> Any:
     return value
 
 
-_COMMAND_SCHEMA = {
-    "anyOf": [
-        {"type": "array", "items": {"type": "string"}, "minItems": 1},
-        {"$ref": "#/$defs/CommandKeys"},
-    ]
-}
-Command = Annotated[CommandKeys, BeforeValidator(_command)]
+Command = Annotated[
+    CommandKeys, BeforeValidator(_command, json_schema_input_type=list[str] | CommandKeys)
+]
 
 
 class DestroyKeys(AnsibleKeys):
@@ -142,9 +134,7 @@ class StageKeys(Strict):
     check: CheckKeys | None = None
     approval: Annotated[ApprovalKeys | None, BeforeValidator(_approval)] = None
     title: str = ""
-    needs: Annotated[list[str], BeforeValidator(listed), WithJsonSchema(_TEXT_LIST)] = Field(
-        default_factory=list
-    )
+    needs: ShortList = Field(default_factory=list)
     when: Literal["success", "failure", "always"] = "success"
     timeout: Duration | None = None
     retry: RetryKeys = RetryKeys()
