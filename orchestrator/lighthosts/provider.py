@@ -135,12 +135,12 @@ class LightHosts(provider_pb2_grpc.ResourceProviderServicer):
 
 def main() -> None:
     """Serve until the engine that started us is gone."""
+    engine = os.getppid()  # first of all: it may die while we start
     server = grpc.server(ThreadPoolExecutor(max_workers=_WIDTH))
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(LightHosts(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
-    engine = os.getppid()
     while os.getppid() == engine:
         time.sleep(0.5)
     os._exit(0)  # at once, whatever is under way: a killed engine must leave no provider behind

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from orchestrator.lighthosts.hosts import create_host
 from orchestrator.lighthosts.provided import id_of
 from orchestrator.lighthosts.records import read_host_record
+from orchestrator.lighthosts.schema import HOST
 from tests.lighthosts.stacks import Stack, yaml_stack
 from tests.lighthosts.traces import namespaces_of, soon_no_traces
 from tests.needs import needs_light_hosts
@@ -43,6 +45,7 @@ outputs:
 """
 WEB = "urn:pulumi:dev::lh::lighthost:index:Host::web"
 LAN = "urn:pulumi:dev::lh::lighthost:index:Network::lan"
+IMPORT_FLAGS = ("--yes", "--skip-preview", "--generate-code=false", "--protect=false")
 WEB_ID, LAN_ID = id_of("host", WEB), id_of("network", LAN)
 
 
@@ -50,7 +53,7 @@ def test_a_stack_from_preview_to_destroy(tmp_path: Path) -> None:
     """The preview tells the outputs that then come, a second up changes nothing, a destroy leaves
     nothing; the private key is a secret in the state."""
     with yaml_stack(tmp_path, PROGRAM) as stack:
-        predicted = _predicted(stack.pulumi("preview", "--json"))
+        predicted = _predicted(stack)
         assert list(stack.places.state.glob("sites/*")) == []
         stack.pulumi("up", "--yes", "--skip-preview")
         outputs = stack.outputs()
@@ -85,7 +88,7 @@ def test_changes_in_place_and_by_replacement(tmp_path: Path) -> None:
     with yaml_stack(tmp_path, PROGRAM) as stack:
         stack.pulumi("up", "--yes", "--skip-preview")
         stack.write(PROGRAM.replace("[80]", "[80, 443]"))
-        predicted = _predicted(stack.pulumi("preview", "--json"))
+        predicted = _predicted(stack)
         assert "1 updated" in stack.pulumi("up", "--yes", "--skip-preview")
         assert stack.outputs()["published"] == predicted["published"]
         assert set(predicted["published"]) == {"80", "443"}
@@ -107,7 +110,7 @@ def test_changes_in_place_and_by_replacement(tmp_path: Path) -> None:
 def test_a_mistake_is_told_in_the_preview(tmp_path: Path, old: str, new: str, why: str) -> None:
     """The preview fails with the reason and no traceback."""
     with yaml_stack(tmp_path, PROGRAM.replace(old, new)) as stack:
-        said = stack.pulumi("preview", status=255)
+        said = stack.pulumi("preview", fails=True)
         assert why in said
         assert "Traceback" not in said
 
@@ -118,24 +121,27 @@ def test_a_missing_image_is_told_in_the_preview(tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
         variables = {**stack.variables, "XDG_CACHE_HOME": str(tmp_path / "empty")}
         bare = Stack(folder=stack.folder, places=stack.places, variables=variables)
-        assert "orchestrator doctor --fix" in bare.pulumi("preview", status=255)
+        assert "orchestrator doctor --fix" in bare.pulumi("preview", fails=True)
 
 
-@pytest.mark.parametrize("come_back", ["import", "again", "destroy"])
+@pytest.mark.parametrize("come_back", ["taken", "imported", "made again", "destroyed"])
 def test_the_cli_killed_while_a_host_is_made(tmp_path: Path, come_back: str) -> None:
-    """After SIGKILL of CLI and provider the host can be imported if whole, made again, or goes."""
+    """After SIGKILL of CLI and provider a whole host is taken as it is, a half-made one is made
+    again, and a destroy leaves nothing of either."""
     with yaml_stack(tmp_path, PROGRAM) as stack:
         _kill_in_the_middle(stack)
         stack.pulumi("cancel", "--yes")
-        if come_back == "import":
+        if come_back in ("taken", "imported"):
             _let_it_be_made(stack)
-            stack.pulumi("refresh", "--yes", "--skip-preview", "--import-pending-creates", WEB_ID)
-            stack.pulumi("up", "--yes", "--expect-no-changes")
-            assert _made(stack) == 1
-        elif come_back == "again":
+        if come_back == "imported":
             stack.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
-            stack.pulumi("up", "--yes", "--skip-preview")
+            stack.pulumi("import", HOST, "web", WEB_ID, *IMPORT_FLAGS)
+            stack.pulumi("up", "--yes", "--skip-preview", "--refresh")
             assert _ssh(stack, stack.outputs(), "hostname") == "web"
+        elif come_back != "destroyed":
+            assert "1 created" in stack.pulumi("up", "--yes", "--skip-preview")
+            assert _ssh(stack, stack.outputs(), "hostname") == "web"
+        assert come_back == "destroyed" or _made(stack) == 1
         stack.pulumi("destroy", "--yes", "--skip-preview")
         assert soon_no_traces(stack.places, ports=(), namespaces=()) == []
 
@@ -158,27 +164,25 @@ def test_no_provider_outlives_its_engine(tmp_path: Path) -> None:
 
 
 def _kill_in_the_middle(stack: Stack) -> None:
-    """SIGKILL to the CLI and its provider as soon as the host's folder appears."""
+    """SIGKILL to the CLI and all it started as soon as the host's folder appears."""
     up = stack.start("up", "--yes", "--skip-preview")
     deadline = time.monotonic() + 60
     while not stack.places.host(LAN_ID, WEB_ID).exists():
         assert up.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.001)
-    providers = _providers_of(stack)
-    for pid in (up.pid, *providers):
+    for pid in _tools_of(stack):
         os.kill(pid, signal.SIGKILL)
     up.communicate()
 
 
-def _providers_of(stack: Stack) -> list[int]:
+def _tools_of(stack: Stack) -> list[int]:
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    mark = f"LIGHTHOSTS_DIR={stack.places.state}".encode()
+    for path in Path("/proc").glob("[0-9]*/environ"):
         try:
-            if b"orchestrator.lighthosts.provider" in path.read_bytes():
-                environment = (path.parent / "environ").read_bytes()
-                if str(stack.places.state).encode() in environment:
-                    found.append(int(path.parent.name))
+            if mark in path.read_bytes():  # the CLI, its language host, the provider; no host
+                found.append(int(path.parent.name))
         except OSError:
             continue
     return found
@@ -186,8 +190,6 @@ def _providers_of(stack: Stack) -> list[int]:
 
 def _let_it_be_made(stack: Stack) -> None:
     """The repeated create that an engine would ask for: the very same host by its id."""
-    from orchestrator.lighthosts.hosts import create_host
-
     create_host(
         stack.places,
         WEB_ID,
@@ -198,11 +200,19 @@ def _let_it_be_made(stack: Stack) -> None:
     )
 
 
-def _predicted(said: str) -> dict[str, Any]:
-    steps = json.loads(said)["steps"]
-    found = [step["newState"] for step in steps if step["urn"].endswith("::lh-dev")]
-    outputs: dict[str, Any] = found[0]["outputs"]
-    return outputs | ({"key": "[secret]"} if "key" in outputs else {})
+def _predicted(stack: Stack) -> dict[str, Any]:
+    """The stack's outputs that a preview announces, a secret one as "[secret]"."""
+    log = stack.folder / "events"
+    log.unlink(missing_ok=True)
+    stack.pulumi("preview", "--event-log", str(log))
+    events = [json.loads(line).get("resOutputsEvent") for line in log.read_text().splitlines()]
+    found = [event["metadata"] for event in events if event]
+    outputs = next(each for each in reversed(found) if each["urn"].endswith("::lh-dev"))["new"]
+    said = outputs["outputs"].items()
+    return {
+        name: "[secret]" if isinstance(value, dict) and "ciphertext" in value else value
+        for name, value in said
+    }
 
 
 def _made(stack: Stack) -> int:
