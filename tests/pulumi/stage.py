@@ -61,6 +61,7 @@ class Stage:
     env: dict[str, str] = field(default_factory=dict)
     warm: bool = True
     checkout: Path | None = None
+    backend: str = ""  # empty: a folder below `root`
     timeout: timedelta = timedelta(minutes=2)
     grace: timedelta = timedelta(seconds=10)
     attempts: int = 0
@@ -103,7 +104,7 @@ class Stage:
             credentials=self.credentials,
             outputs={name: parse_type(text) for name, text in self.outputs.items()},
             stack=StackTarget(
-                backend=f"file://{self.root / 'state'}",
+                backend=self.backend or f"file://{self.root / 'state'}",
                 name="dev",
                 passphrase=Secret("correct horse"),
                 keep=self.root / "keep",

@@ -14,14 +14,15 @@ from typing import TypeVar
 import pytest
 
 from orchestrator.model.definitions import Cause
-from orchestrator.model.runs import Status
+from orchestrator.model.runs import Changes, Status
 from orchestrator.model.values import Secret
 from orchestrator.procs import marked
-from tests.needs import needs_pulumi
+from tests.needs import needs_postgres, needs_pulumi
+from tests.postgres import Postgres
 from tests.pulumi.conftest import DYNAMIC
 from tests.pulumi.stage import Stage
 
-pytestmark = needs_pulumi
+pytestmark = [needs_pulumi]
 T = TypeVar("T")
 
 
@@ -449,3 +450,18 @@ def test_killed_create_is_found_again(stage: Stage, moment: str, act: str) -> No
         assert created == (2 if moment == "early" else 1)
     else:
         assert standing == []
+
+
+@needs_postgres
+def test_a_backend_that_is_no_folder(stage: Stage, postgres: Postgres) -> None:
+    """A stack in PostgreSQL is made, updated, read for its secret output, and removed."""
+    url = postgres.new_database()
+    stage.backend = url.replace("postgresql+psycopg://", "postgres://") + "&sslmode=disable"
+    stage.outputs = {"size": "int", "token": "secret(string)"}
+    assert stage.do("plan").plan.changes.create == 3
+    wanted = {"size": 1, "token": Secret("hush-hush")}
+    first = stage.do("apply").outcome
+    assert (first.status, first.outputs) == (Status.SUCCEEDED, wanted), first.failures
+    assert stage.do("apply").outcome.changes == Changes(same=3)
+    assert stage.do("destroy").outcome.changes.delete == 3
+    assert not stage.do("destroy").outcome.changes.any
