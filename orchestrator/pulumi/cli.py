@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,9 +106,14 @@ def _language_host(operation: Operation, tell: Report) -> Iterator[list[str]]:
 def _starter(operation: Operation) -> Callable[[ProgramOrder], Running]:
     """Forked warm where the program runs under our own interpreter and one was opened."""
     forker = opened_interpreter()
-    if forker is not None and not operation.own_interpreter:
-        return forker.run
-    return lambda order: start_process(operation.interpreter, order)
+
+    def start(order: ProgramOrder) -> Running:
+        if forker is not None and not operation.own_interpreter:
+            with suppress(BrokenPipeError, ConnectionError):  # somebody ended it: slower, then
+                return forker.run(order)
+        return start_process(operation.interpreter, order)
+
+    return start
 
 
 def _run(

@@ -67,8 +67,8 @@ def _thrown(where: str, traceback: str, project: Path) -> Failure:
     file = f"{inside[-1][0].relative_to(project)}:{inside[-1][1]}" if inside else ""
     if not file and frames:
         file = f"{frames[-1][0]}:{frames[-1][1]}"
-    last = traceback.splitlines()[-6:]
-    return Failure(where=where, what="\n".join(line.rstrip() for line in last).strip(), file=file)
+    last = "\n".join(line.rstrip() for line in traceback.splitlines()[-6:]).strip()
+    return Failure(where=where, what=_advised(last), file=file)
 
 
 def _of_steps(answer: Answer) -> Iterator[Failure]:
@@ -124,6 +124,11 @@ _ADVICE = (
         "PULUMI_ACCESS_TOKEN must be set",
         "The backend wants a login: list PULUMI_ACCESS_TOKEN under 'credentials: pulumi' of the "
         "environment and set it.",
+    ),
+    (
+        "ModuleNotFoundError: No module named",
+        "The program runs under Orchestrator's own Python unless it names one that has its "
+        "packages: the stage's 'python:', or 'virtualenv' in Pulumi.yaml.",
     ),
     (
         "Missing required configuration variable",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import runpy
 import signal
@@ -34,15 +35,18 @@ def become(order: Mapping[str, Any], out: int, err: int) -> NoReturn:
 
 
 def _streams(out: int, err: int) -> None:
-    """Standard streams on the given pipes, unbuffered by line as under -u; nothing else is open."""
+    """Standard streams on the given pipes, unbuffered as under -u; nothing else is open."""
     os.dup2(out, 1)
     os.dup2(err, 2)
     os.closerange(3, 1 << 20)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # lives as long as we do
-    sys.stdout = open(1, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
-    sys.stdout.reconfigure(write_through=True, errors="surrogateescape")
-    sys.stderr.reconfigure(write_through=True, errors="backslashreplace")
+    sys.stdout = _unbuffered(1, "surrogateescape")
+    sys.stderr = _unbuffered(2, "backslashreplace")
+
+
+def _unbuffered(descriptor: int, errors: str) -> io.TextIOWrapper:
+    raw = open(descriptor, "wb", buffering=0, closefd=False)  # noqa: SIM115  # lives as we do
+    return io.TextIOWrapper(raw, encoding="utf-8", errors=errors, write_through=True)
 
 
 def _surroundings(order: Mapping[str, Any]) -> None:

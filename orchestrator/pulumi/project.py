@@ -73,14 +73,15 @@ def interpreter_of(program: Program, wanted: str, roots: tuple[Path, ...]) -> Pa
     """
     below = program.folder.relative_to(roots[0])
     option = str(program.options.get("virtualenv") or "")
-    text = wanted or option
-    if not text:
-        return None
+    managed = program.options.get("toolchain") in ("uv", "poetry")
+    text = wanted or option or (".venv" if managed else "")
     places = [root / text if wanted else root / below / text for root in roots]
-    for place in places:
+    for place in places if text else ():
         path = place / "bin" / "python" if place.is_dir() else place
         if path.is_file():
             return path
+    if not wanted and not option:
+        return None
     looked = ", ".join(str(place) for place in dict.fromkeys(places))
     raise ToolError(
         f"{program.name} wants the Python interpreter '{text}', and there is none at {looked}.",

@@ -465,3 +465,61 @@ def test_a_backend_that_is_no_folder(stage: Stage, postgres: Postgres) -> None:
     assert stage.do("apply").outcome.changes == Changes(same=3)
     assert stage.do("destroy").outcome.changes.delete == 3
     assert not stage.do("destroy").outcome.changes.any
+
+
+def test_forked_is_as_fresh_as_executed(stage: Stage) -> None:
+    """A forked program cannot tell itself from one under an interpreter of its own."""
+    stage.write({"__main__.py": FACTS, "click.py": "mine = True\n", "helpers/__init__.py": ""})
+    stage.outputs = {"facts": "object"}
+    stage.warm = False
+    executed = stage.do("apply").outcome.outputs["facts"]
+    stage.warm = True
+    done = stage.do("apply")
+    assert done.outcome.outputs["facts"] == executed
+    assert done.logs() == ["out", "err"]
+    assert isinstance(executed, dict)
+    assert executed["own"] == [True, "helpers"]
+    assert not list(stage.program.rglob("__pycache__"))
+
+
+FACTS = """\
+import os, signal, sys, threading
+import pulumi, click, helpers
+print("out")
+print("err", file=sys.stderr)
+def pipe(fd):
+    return os.readlink(f"/proc/self/fd/{fd}").split(":")[0]
+pulumi.export("facts", {
+    "argv": sys.argv, "path": sys.path, "cwd": os.getcwd(), "main": __name__,
+    "own": [click.mine, helpers.__name__],
+    "ours": [name for name in sys.modules if name.split(".")[0] == "orchestrator"],
+    "streams": [pipe(0), pipe(1), pipe(2), sys.stdin.fileno(), sys.stdout.line_buffering],
+    "env": sorted(os.environ),
+    "leader": os.getsid(0) == os.getpid(),
+    "signals": [str(signal.getsignal(n)).split(" at ")[0] for n in (2, 13, 15, 17)],
+    "threads": threading.current_thread() is threading.main_thread(),
+    "config": dict(os.environ)["PULUMI_CONFIG"],
+})
+"""
+
+
+def test_missing_package_says_where_packages_come_from(stage: Stage) -> None:
+    """A program whose packages we have not is told how to name its own interpreter."""
+    stage.write({"__main__.py": "import pulumi_nowhere\n"})
+    (failure,) = stage.do("apply").outcome.failures
+    assert "No module named 'pulumi_nowhere'" in failure.what
+    assert "virtualenv" in failure.what
+    assert failure.file == "stacks/site/__main__.py:1"
+
+
+def test_main_in_a_subfolder(stage: Stage) -> None:
+    """`main:` of Pulumi.yaml is followed, and imports are relative to it."""
+    stage.write(
+        {
+            "Pulumi.yaml": "name: site\nruntime: python\nmain: infra\n",
+            "infra/__main__.py": "import pulumi, part\npulumi.export('n', part.n)\n",
+            "infra/part.py": "n = 7\n",
+        }
+    )
+    stage.outputs = {"n": "int"}
+    assert stage.do("apply").outcome.outputs == {"n": 7}
