@@ -146,7 +146,7 @@ def test_hold(site: Site, work_for: WorkFor, heard: Heard) -> None:
     site.respond = answer(200, "")
     site.asked.clear()
     assert STEP.apply(work_for(spec), heard).status is Status.SUCCEEDED
-    assert len(site.asked) == 2
+    assert len(site.asked) >= 2
 
 
 def test_redirects(site: Site, work_for: WorkFor, heard: Heard) -> None:
