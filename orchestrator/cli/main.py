@@ -130,7 +130,7 @@ def main() -> None:
     """The console script: an error of ours is its text and its exit code, never a traceback."""
     try:
         # Without its standalone mode click answers with the code of an Exit instead of exiting.
-        sys.exit(cli.main(standalone_mode=False))
+        sys.exit(cli.main(prog_name="orchestrator", standalone_mode=False))
     except click.exceptions.Abort:
         click.echo("Aborted.", err=True)
         sys.exit(130)

@@ -9,7 +9,10 @@ import click
 
 from orchestrator.cli.settings import Settings, pass_settings
 from orchestrator.files.definitions import find_root, load_project
+from orchestrator.store.identity import shown
+from orchestrator.store.opening import claim as claim_environment
 from orchestrator.store.opening import init_store, join_store, open_store
+from orchestrator.store.upgrade import upgrade_store
 from orchestrator.trust.vault import Keys
 from orchestrator.wiring.app import actor
 
@@ -35,6 +38,9 @@ def init(settings: Settings, claim: tuple[str, ...]) -> None:
         make_key=make_key,
         by=actor(),
     )
+    if not made.fresh:
+        for environment in claim:
+            claim_environment(made, environment, by=actor(), at=datetime.now(UTC))
     word = "made" if made.fresh else "is there already"
     click.echo(f"store of {project.id} {word}: {made.folder}")
 
@@ -58,9 +64,18 @@ def show(settings: Settings) -> None:
     info = opened.info
     click.echo(
         f"project    {info.project}\nstore      {info.id}\nfolder     {opened.folder}\n"
-        f"database   {project.store}\nprotected  {info.protected or '-'}\n"
+        f"database   {shown(project.store)}\nprotected  {info.protected or '-'}\n"
         f"revision   {info.revision}\nmade       {info.created_at:%Y-%m-%d %H:%M:%S} UTC"
     )
+
+
+@store.command()
+@pass_settings
+def upgrade(settings: Settings) -> None:
+    """Bring an older store's schema to this version's."""
+    project = load_project(find_root(settings.directory))
+    before, now = upgrade_store(project.id, project.store)
+    click.echo(f"store of {project.id}: schema {before} -> {now}")
 
 
 def make_key(path: Path) -> None:
