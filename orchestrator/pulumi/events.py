@@ -85,15 +85,19 @@ def told_by(line: str) -> Told | None:
 
 
 def stage_event(told: Told) -> StageEvent | None:
-    """What is worth showing live."""
+    """What is worth showing live: not what stays as it is."""
     if isinstance(told, Message):
         return LogLine(text=told.text, stream="tool", severity=told.severity)
     if isinstance(told, Summary) or told.planning or is_default_provider(told.urn):
         return None
-    if told.raw == "replace" or (told.operation in ("same", "read") and told.state == "started"):
-        return None  # `replace` itself is only the bracket around its two halves
-    if told.operation == "refresh" and not drifted(told) and told.state != "failed":
+    if told.raw == "replace":  # only the bracket around its two halves
         return None
+    if told.operation in ("same", "read", "refresh") and told.state != "failed":
+        return _event(told) if drifted(told) else None
+    return _event(told)
+
+
+def _event(told: Step) -> ResourceEvent:
     return ResourceEvent(
         urn=told.urn,
         kind=type_of(told.urn),

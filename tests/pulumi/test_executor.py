@@ -8,6 +8,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -321,8 +322,6 @@ def test_cancel_leaves_no_process(stage: Stage, warm: bool) -> None:
 
 def test_timeout_is_told_as_such(stage: Stage) -> None:
     """A stage that is too slow fails with cause timeout."""
-    from datetime import timedelta
-
     stage.write({"__main__.py": SLOW})
     stage.timeout = timedelta(seconds=4)
     outcome = stage.do("apply").outcome
@@ -523,3 +522,18 @@ def test_main_in_a_subfolder(stage: Stage) -> None:
     )
     stage.outputs = {"n": "int"}
     assert stage.do("apply").outcome.outputs == {"n": 7}
+
+
+def test_cancel_in_a_create_tells_what_is_unfinished(stage: Stage) -> None:
+    """A create that does not end in its grace is killed, and the notes name the resource."""
+    stage.write(DYNAMIC)
+    world = stage.root / "world"
+    stage.grace = timedelta(seconds=1)
+    stage.spec["config"] = {"world": str(world), "slow": "60"}
+    attempt = stage.start("apply")
+    _wait_for(lambda: (world / "b.begun").exists())
+    attempt.send_signal(signal.SIGTERM)
+    outcome = stage.end(attempt).outcome
+    assert outcome.status is Status.CANCELLED
+    assert "Resource b" in "".join(outcome.notes)
+    assert marked(stage.mark) == ()
