@@ -14,6 +14,7 @@ import os
 import selectors
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -45,13 +46,15 @@ def run(
     on_line: Callable[[str, str], None] = ignore,
     polite: signal.Signals = signal.SIGINT,
     stdin: bytes = b"",
+    whole_lines: bool = False,
 ) -> int:
     """The tool's exit code, negative for the signal that ended it; nothing it started is left.
 
     The tool sees `env` and the mark, nothing else; a session of its own (no terminal to ask at);
     `work.tool_lock` as its only descriptor besides stdin (the bytes, or /dev/null), stdout, stderr.
     on_line: called in this thread with "stdout" or "stderr" and a line without its end; a line
-    above 64 KiB comes in pieces. All that was written before the end is heard.
+    above 64 KiB comes in pieces, but for `whole_lines`: for what must be put together again, JSON
+    say. All that was written before the end is heard.
     Stops when `work.cancel` is asked or `work.timeout` passed since this call (then it asks itself,
     with reason "timeout"): `polite` to the main process, `work.grace`, then SIGKILL for the tree.
     Where it was asked already, nothing is started and the answer is minus `polite`.
@@ -61,7 +64,8 @@ def run(
         return -polite
     mark = work.mark or uuid4().hex
     process = _start(argv, {**env, MARK: mark}, directory, work.tool_lock, polite, stdin)
-    with _Listener(process, on_line) as listener:
+    longest = sys.maxsize if whole_lines else LONGEST_PIECE
+    with _Listener(process, on_line, longest) as listener:
         try:
             ended = _wait(process, listener, work, polite)
             grace = min(work.grace, LEFTOVER_GRACE) if ended else timedelta(0)
@@ -259,7 +263,9 @@ def _carries(pid: int, mark: str) -> bool:
 class _Listener:
     """Hands on what a process writes, and knows when it has ended."""
 
-    def __init__(self, process: subprocess.Popen[bytes], on_line: Callable[[str, str], None]):
+    def __init__(
+        self, process: subprocess.Popen[bytes], on_line: Callable[[str, str], None], longest: int
+    ) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         self._ended = False
@@ -269,7 +275,7 @@ class _Listener:
         self._pipes = (process.stdout, process.stderr)
         for name, pipe in zip(("stdout", "stderr"), self._pipes, strict=True):
             os.set_blocking(pipe.fileno(), False)
-            self._selector.register(pipe, selectors.EVENT_READ, _Lines(name, on_line))
+            self._selector.register(pipe, selectors.EVENT_READ, _Lines(name, on_line, longest))
 
     def __enter__(self) -> _Listener:
         return self
@@ -323,9 +329,10 @@ class _Listener:
 class _Lines:
     """Cuts a stream of bytes into lines of text."""
 
-    def __init__(self, stream: str, on_line: Callable[[str, str], None]) -> None:
+    def __init__(self, stream: str, on_line: Callable[[str, str], None], longest: int) -> None:
         self._stream = stream
         self._on_line = on_line
+        self._longest = longest
         self._open = b""  # a line whose end has not come yet
 
     def feed(self, chunk: bytes) -> None:
@@ -333,8 +340,8 @@ class _Lines:
         self._open = b""  # before anybody may raise
         for line in lines:
             self._tell_all(line)
-        while len(last) > LONGEST_PIECE:
-            cut = _whole_characters(last, LONGEST_PIECE)
+        while len(last) > self._longest:
+            cut = _whole_characters(last, self._longest)
             self._tell(last[:cut])
             last = last[cut:]
         self._open = last
@@ -346,8 +353,8 @@ class _Lines:
 
     def _tell_all(self, line: bytes) -> None:
         line = line.removesuffix(b"\r")
-        while len(line) > LONGEST_PIECE:
-            cut = _whole_characters(line, LONGEST_PIECE)
+        while len(line) > self._longest:
+            cut = _whole_characters(line, self._longest)
             self._tell(line[:cut])
             line = line[cut:]
         self._tell(line)

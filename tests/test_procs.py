@@ -175,6 +175,20 @@ def test_very_long_line_comes_in_pieces(tmp_path: Path, mark: str) -> None:
     assert len(pieces) < 10
 
 
+def test_whole_lines(tmp_path: Path, mark: str) -> None:
+    """Where it is asked for, a line of any length comes in one piece."""
+    heard: list[str] = []
+    procs.run(
+        python("print('x' * 1_000_000); print('end')"),
+        work=work_in(tmp_path, mark),
+        env=ENV,
+        directory=tmp_path,
+        on_line=lambda _, text: heard.append(text),
+        whole_lines=True,
+    )
+    assert heard == ["x" * 1_000_000, "end"]
+
+
 def test_cancel_is_polite_first(tmp_path: Path, mark: str, lines: list[tuple[str, str]]) -> None:
     """A tool that answers SIGINT ends by itself, and its last words are heard."""
     cancel = Cancel()
