@@ -19,6 +19,8 @@ def targets_of(listed: Mapping[str, Any]) -> list[tuple[str, int]] | None:
 
     None where that cannot be told: a template, a connection that is not ssh, a way through another.
     """
+    if "_meta" not in listed:  # it could not be read
+        return None
     variables = listed.get("_meta", {}).get("hostvars", {})
     names = {name for body in listed.values() for name in body.get("hosts", ())}
     targets = []

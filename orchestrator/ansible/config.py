@@ -12,7 +12,7 @@ import io
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.model.errors import DefinitionError
@@ -121,7 +121,6 @@ class Own:
     forks: int = 0  # 0: the project's, else ours
     roles: Sequence[Path] = ()  # installed requirements, looked at first
     collections: Sequence[Path] = ()
-    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 def project_config(project: Path, name: str) -> Path | None:
@@ -200,7 +199,6 @@ def _ours(
             "local_tmp": str(own.temporary),
             "retry_files_enabled": "False",
             "nocows": "True",
-            **own.extra,
         },
         "ssh_connection": {
             "pipelining": ssh.get("pipelining")

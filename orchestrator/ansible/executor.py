@@ -19,7 +19,7 @@ from orchestrator.ansible.folders import Folders, private_folders
 from orchestrator.ansible.galaxy import Interrupted, installed_requirements
 from orchestrator.ansible.hostkeys import ssh_options
 from orchestrator.ansible.inventory import Inventory, inventory_of
-from orchestrator.ansible.launch import Command, play
+from orchestrator.ansible.launch import STOPPED, Command, play
 from orchestrator.ansible.listening import Asked, Heard, Listener
 from orchestrator.ansible.rows import plan_of
 from orchestrator.ansible.targets import all_there_is, expected_hosts, listed_inventory
@@ -40,24 +40,19 @@ class AnsibleExecutor:
 
     def plan(self, work: Work, report: Report) -> Plan:
         """Rows of `--check --diff`. Raises DefinitionError where the playbook does not load."""
-        with _ready(work, report) as ready:
-            answer = _ask(ready, report, "--check", "--diff", "-v")  # -v: why a task was skipped
-            if work.cancel.asked:
-                return Plan(unknown=tuple(work.outputs), deferred="the check was stopped")
-            if answer.heard.stats is None:
-                place = answer.listener.place
-                broken = outcome_of(work, answer.heard, answer.code, Expected(), place)
-                raise _does_not_load(broken)
-            return plan_of(work, answer.heard, answer.code)
+        try:
+            with _ready(work, report) as ready:
+                return _plan(ready, report)
+        except Interrupted:
+            return _stopped_plan(work)
 
     def apply(self, work: Work, report: Report) -> Outcome:
         """Runs the playbook. Raises DefinitionError or ToolError before anything was started."""
         try:
             with _ready(work, report) as ready:
-                outcome = _apply(ready, report)
+                return _apply(ready, report)
         except Interrupted:
             return stopped_outcome(work, Heard())
-        return outcome
 
     def destroy(self, work: Work, report: Report) -> Outcome:  # noqa: ARG002  # the port's signature
         """Nothing: a playbook leaves nothing that is its own. A stage's `destroy:` is an apply."""
@@ -67,6 +62,7 @@ class AnsibleExecutor:
         """ "inputs equal, 3 hosts answer" where the stage's owner allows to skip it; else ""."""
         if _spec(work).skip is not Skip.WHEN_UNCHANGED:
             return ""
+        work = replace(work, spec=replace(_spec(work), requirements=""))  # none are needed to look
         with _ready(work, report) as ready:
             if ready.inventory.only_values:
                 targets = [(host.address, host.port) for host in ready.inventory.hosts]
@@ -78,6 +74,8 @@ class AnsibleExecutor:
                 targets = found
         if silent(targets):
             return ""
+        if not targets:
+            return "inputs equal, and no host but this machine"
         count = f"{len(targets)} host{'' if len(targets) == 1 else 's'}"
         return f"inputs equal, {count} answer{'s' if len(targets) == 1 else ''}"
 
@@ -159,6 +157,24 @@ def _configured(
     return write_private(folders.private / "ansible-installed.cfg", text)
 
 
+def _plan(ready: _Ready, report: Report) -> Plan:
+    work = ready.work
+    answer = _ask(ready, report, "--check", "--diff", "-v")  # -v: why a task was skipped
+    if work.cancel.asked:
+        return _stopped_plan(work)
+    if answer.asked:
+        deferred = f"the playbook asks a person for '{answer.asked}' (vars_prompt)"
+        return Plan(unknown=tuple(work.outputs), deferred=deferred)
+    if answer.heard.stats is None:
+        place = answer.listener.place
+        raise _does_not_load(outcome_of(work, answer.heard, answer.code, Expected(), place))
+    return plan_of(work, answer.heard, answer.code)
+
+
+def _stopped_plan(work: Work) -> Plan:
+    return Plan(unknown=tuple(work.outputs), deferred="the check was stopped")
+
+
 def _apply(ready: _Ready, report: Report) -> Outcome:
     work = ready.work
     answer = _ask(ready, report)
@@ -178,7 +194,7 @@ def _ask(ready: _Ready, report: Report, *options: str) -> _Answer:
     listener = Listener(report, ready.work.project)
     program, *rest = ready.command.argv
     command = replace(ready.command, argv=[program, *options, *rest])
-    asked, code = "", 254
+    asked, code = "", STOPPED
     try:
         code = play(
             ready.work,

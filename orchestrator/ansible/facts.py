@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from orchestrator.ansible.inventory import Host
 from orchestrator.model.work import Work
 
+KEPT_DAYS = 7  # of a set of hosts that is not used any more
 SHORTEST_SECRET = 6  # characters; a shorter one would match by chance
 
 
@@ -19,6 +23,7 @@ def facts_folder(work: Work, hosts: Sequence[Host]) -> Path:
     digest = hashlib.sha256(told.encode()).hexdigest()[:16]
     folder = work.cache / "facts" / work.run.pipeline / work.run.environment / digest
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _prune(folder)
     return folder
 
 
@@ -34,3 +39,11 @@ def forget_secrets(folder: Path, secrets: Iterable[str]) -> int:
             path.unlink(missing_ok=True)
             count += 1
     return count
+
+
+def _prune(used: Path) -> None:
+    """Facts of hosts that were replaced long ago go; those in use are marked as used."""
+    os.utime(used)
+    for other in used.parent.iterdir():
+        if time.time() - other.stat().st_mtime > KEPT_DAYS * 86400:
+            shutil.rmtree(other, ignore_errors=True)

@@ -30,8 +30,10 @@ from orchestrator.model.work import Work
 from orchestrator.procs import LEFTOVER_GRACE, MARK, end_marked
 
 Event = Mapping[str, Any]
+STOPPED = 254  # ansible-runner's code for a run that was stopped
 TICK = 0.2  # seconds between looks at the cancel token and the vault's socket
 _LARGEST_RESULT = 50_000_000  # characters; a larger `res` of a task comes empty
+_COLUMNS = 400  # of the terminal: Ansible breaks its warnings to fit
 _PASSPHRASE = re.compile(r"Enter passphrase for [^\n]*: ?$", re.M)
 _RUNNERS_OWN = (  # of the environment that ansible-runner makes; all the rest is left behind
     "ANSIBLE_CALLBACK_PLUGINS",
@@ -63,13 +65,13 @@ def play(
     hear: Callable[[Event], None],
     tick: Callable[[], None],
 ) -> int:
-    """The exit code of ansible-playbook; 254 where it was stopped. No process of it is left.
+    """The exit code of ansible-playbook; STOPPED where it was stopped. No process of it is left.
 
     hear: gets each event of the callback, in this thread; must not wait long. Whatever it raises
     stops Ansible, and is raised from here afterwards. tick: called about five times a second.
-    Raises ExecutorError where ansible-runner fails in the middle.
+    Raises ExecutorError where somebody else kills it or ansible-runner fails in the middle.
     """
-    stopping = _Stopping(work)
+    stopping = _Stopping(work, command, folders)
     raised: list[BaseException] = []
 
     def handle_event(event: Event) -> bool:
@@ -109,14 +111,18 @@ def play(
         raise raised[0]
     if runner.timed_out:
         work.cancel.ask("timeout")
-    return int(runner.rc)
+    if runner.rc is None and not work.cancel.asked:
+        raise ExecutorError("ansible-playbook was killed by somebody before its end.")
+    return STOPPED if runner.rc is None else int(runner.rc)
 
 
 class _Stopping:
     """SIGTERM to the main process, which hands it to its workers; after the grace SIGKILL."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, command: Command, folders: Folders) -> None:
         self._work = work
+        self._mark = command.mark
+        self._sockets = folders.sockets
         self._since: float | None = None
 
     def __call__(self, pid: int, pidfile: str | None = None) -> None:  # noqa: ARG002  # runner's signature
@@ -126,7 +132,8 @@ class _Stopping:
         since = self._since = now if self._since is None else self._since
         with suppress(ProcessLookupError):
             if self._work.cancel.harder or now - since >= self._work.grace.total_seconds():
-                os.killpg(os.getpgid(pid), signal.SIGKILL)
+                end_remote_commands(self._sockets)  # before its masters are gone
+                end_marked(self._mark, grace=timedelta(0))  # workers have left the group
             elif first:
                 os.kill(pid, signal.SIGTERM)
 
@@ -172,9 +179,15 @@ def _our_ways(work: Work, stopping: _Stopping) -> Iterator[None]:
     """Runner calls its termination by class name, and pexpect knows no pass_fds: both patched."""
 
     def spawn(_: Any, args: Sequence[str], **options: Any) -> Any:
-        if work.tool_lock >= 0:
-            options["pass_fds"] = (work.tool_lock,)
-        process = ptyprocess.PtyProcess.spawn(args, **options)
+        options["dimensions"] = (24, _COLUMNS)
+        if work.tool_lock < 0:
+            process = ptyprocess.PtyProcess.spawn(args, **options)
+        else:
+            os.set_inheritable(work.tool_lock, True)
+            try:
+                process = ptyprocess.PtyProcess.spawn(args, pass_fds=(work.tool_lock,), **options)
+            finally:
+                os.set_inheritable(work.tool_lock, False)
         process.delayafterclose = 0.005  # it sleeps so long in close; 100 ms by default
         return process
 

@@ -130,7 +130,7 @@ class Listener:
                 play=str(data.get("play", "")),
                 task=_task(data),
                 number=self._number,
-                role=str(data.get("role") or ""),
+                role=_role(data),
                 file=self.place(str(data.get("task_path") or "")),
                 action=_action(data),
             )
@@ -233,7 +233,7 @@ class Listener:
             play=str(data.get("play", "")),
             task=_task(data),
             state=state,
-            role=str(data.get("role") or ""),
+            role=_role(data),
             file=self.place(str(data.get("task_path") or "")),
             action=action,
             item=item,
@@ -331,6 +331,11 @@ def _key(data: Event) -> tuple[str, str]:
 
 def _task(data: Event) -> str:
     return str(data.get("task") or data.get("name") or "")
+
+
+def _role(data: Event) -> str:
+    """With its collection where it comes from one."""
+    return str(data.get("resolved_role") or data.get("role") or "")
 
 
 def _action(data: Event) -> str:

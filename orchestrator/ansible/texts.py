@@ -36,7 +36,7 @@ def failure_message(result: Mapping[str, Any]) -> str:
             return f"item {item_label(item)}: {failure_message(item)}"
     printed = (result.get(k) for k in ("stderr", "module_stderr", "stdout", "module_stdout"))
     first = next((plain(str(text)).strip() for text in printed if text), "")
-    message = plain(_text(result.get("msg", ""))).strip()
+    message = plain(_text(result.get("msg", ""))).strip().removeprefix("Task failed: ")
     code = f" (exit code {result['rc']})" if message == "non-zero return code" else ""
     parts = dict.fromkeys(part for part in (f"{message}{code}", first) if part)
     return clipped("\n".join(parts)) or "failed without a message"

@@ -9,10 +9,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.ansible.listening import Heard, failure_of, failures_of
-from orchestrator.model.definitions import Cause
+from orchestrator.model.definitions import Cause, HostKeys
 from orchestrator.model.events import HostSummary
 from orchestrator.model.runs import Changes, Failure, Outcome, Status
 from orchestrator.model.types import ValueType, mismatch
@@ -20,6 +20,7 @@ from orchestrator.model.values import Secret, Value
 from orchestrator.model.work import Work
 
 COUNTS = ("ok", "changed", "failures", "dark", "skipped", "rescued", "ignored", "processed")
+_ERRORS = ("[ERROR]", "ERROR!")
 _ORIGIN = re.compile(r"^Origin: (?P<file>.+?):(?P<line>\d+)(:\d+)?$")
 
 
@@ -44,7 +45,7 @@ def outcome_of(
             changes=changes_of(heard),
         )
     hosts = host_states(heard, expected.hosts)
-    failures = tuple(failure_of(final) for final in failures_of(heard))
+    failures = tuple(_with_advice(work, failure_of(final)) for final in failures_of(heard))
     if not heard.stats.get("processed"):
         failures = (_no_host(work, heard, expected),)
     elif code == 0 and not failures:
@@ -141,6 +142,23 @@ def _succeeded(work: Work, heard: Heard, hosts: Mapping[str, str]) -> Outcome:
     )
 
 
+def _with_advice(work: Work, failure: Failure) -> Failure:
+    """ssh says only that a key is wrong or missing, not where ours are looked for."""
+    if "host key verification failed" not in failure.what.lower():
+        return failure
+    policy = getattr(work.spec, "host_keys", HostKeys.PINNED)
+    return replace(failure, what=f"{failure.what}\n{_KEY_ADVICE[policy]}")
+
+
+_KEY_ADVICE = {
+    HostKeys.PINNED: "host_keys is pinned: the key must be the inventory value's `host_key`, or "
+    "stand in `known_hosts` beside hosts.yaml or in your own ~/.ssh/known_hosts",
+    HostKeys.KNOWN_HOSTS: "host_keys is known_hosts: the key must stand in ~/.ssh/known_hosts",
+    HostKeys.FIRST_USE: "host_keys is first_use: the host shows another key than the first time; "
+    "if it was made anew, forget its old key in the store's cache (known_hosts)",
+}
+
+
 def _state(stats: Mapping[str, Mapping[str, int]], host: str) -> str:
     for name, state in (("dark", "unreachable"), ("failures", "failed"), ("changed", "changed")):
         if (stats.get(name) or {}).get(host):
@@ -162,6 +180,8 @@ def _states_so_far(heard: Heard) -> dict[str, str]:
 def _broken(work: Work, heard: Heard, code: int, place: Callable[[str], str]) -> Failure:
     """Without a recap nothing can have failed on a host: the playbook itself did not load."""
     lines = [line for line in heard.complaints if not line.startswith("[WARNING]")]
+    first = next((i for i, line in enumerate(lines) if line.startswith(_ERRORS)), 0)
+    lines = lines[first:]
     origin = next((m for line in lines if (m := _ORIGIN.match(line.strip()))), None)
     file = place(f"{origin['file']}:{origin['line']}") if origin else ""
     text = "\n".join(line for line in lines if not _ORIGIN.match(line.strip())).strip()
@@ -198,7 +218,7 @@ def _playbook(work: Work) -> str:
 
 
 def _last_words(heard: Heard, code: int) -> str:
-    errors = [line for line in heard.complaints if line.startswith(("[ERROR]", "ERROR!"))]
+    errors = [line for line in heard.complaints if line.startswith(_ERRORS)]
     return errors[-1] if errors else f"ansible-playbook ended with code {code}"
 
 

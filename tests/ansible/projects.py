@@ -17,6 +17,7 @@ from orchestrator.model.types import parse_type
 from orchestrator.model.work import Work
 
 LOCAL = "all:\n  hosts:\n    here: {ansible_connection: local}\n"
+TWO = "all:\n  vars: {ansible_connection: local}\n  hosts: {h1: {}, h2: {}}\n"
 
 
 @dataclass

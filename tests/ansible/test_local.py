@@ -13,11 +13,10 @@ from orchestrator.model.events import HostSummary, LogLine, StageEvent, TaskResu
 from orchestrator.model.runs import Changes, RowCertainty, Status
 from orchestrator.model.values import Secret
 from orchestrator.procs import marked
-from tests.ansible.projects import Site
+from tests.ansible.projects import TWO, Site
 
 pytestmark = pytest.mark.slow
 
-TWO = "all:\n  vars: {ansible_connection: local}\n  hosts: {h1: {}, h2: {}}\n"
 FOUR = "all:\n  vars: {ansible_connection: local}\n  children: {web: {hosts: {'h[1:4]': {}}}}\n"
 
 

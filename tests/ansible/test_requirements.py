@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import venv
 from pathlib import Path
@@ -63,6 +64,28 @@ def test_a_role_is_installed_once(site: Site) -> None:
     assert [result.message for result in site.told.results("ok")] == ["from elsewhere"] * 2
     told = [event.text for event in site.told.events if isinstance(event, Progress)]
     assert told.count("installing requirements.yml") == 1
+
+
+@pytest.mark.slow
+def test_a_collection_from_a_tarball_is_found(site: Site) -> None:
+    """A vendored collection needs no network; its role is called by its full name."""
+    root = site.root / "made"
+    role = root / "roles/greet/tasks/main.yml"
+    role.parent.mkdir(parents=True)
+    role.write_text("- debug: {msg: from a collection}\n")
+    (root / "README.md").write_text("x\n")
+    (root / "galaxy.yml").write_text(
+        "namespace: own\nname: made\nversion: 1.0.0\nauthors: [me]\nreadme: README.md\n"
+    )
+    program = str(Path(sys.executable).with_name("ansible-galaxy"))
+    argv = [program, "collection", "build", str(root), "--output-path", str(site.project)]
+    subprocess.run(argv, check=True, capture_output=True)
+    site.write("requirements.yml", "collections: [{name: ./own-made-1.0.0.tar.gz, type: file}]\n")
+    site.write("play.yml", "- hosts: all\n  gather_facts: false\n  roles: [own.made.greet]\n")
+    outcome = site.apply(spec={"requirements": "requirements.yml"})
+    assert not outcome.failures
+    assert site.told.results("ok")[0].message == "from a collection"
+    assert site.told.results("ok")[0].role == "own.made.greet"
 
 
 def test_requirements_that_are_none_are_refused(site: Site) -> None:
