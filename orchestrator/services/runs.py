@@ -14,7 +14,7 @@ from orchestrator.core.nodes import narrowest, nodes_of
 from orchestrator.core.run_state import RunState
 from orchestrator.core.selection import left_out_by, select
 from orchestrator.model.codec import decode, encode
-from orchestrator.model.definitions import Environment, Pipeline, StageKind
+from orchestrator.model.definitions import Environment, Pipeline, StageKind, When
 from orchestrator.model.errors import Locked, NotFound, OrchestratorError, Refused
 from orchestrator.model.runs import (
     Action,
@@ -392,10 +392,18 @@ def _again(
     if from_stage:
         pattern = f"{from_stage}..." if action is Action.APPLY else f"...{from_stage}"
         chosen = select(graph_of(pipeline), (pattern,))
+
+    def stays(stage: StageRun) -> bool:
+        """What succeeded stays; what runs only after a failure, or always, is asked anew."""
+        when = pipeline.stages[stage.stage].when
+        return stage.status.good and when is When.SUCCESS and stage.stage not in chosen
+
     return tuple(
-        replace(stage, status=Status.PENDING, reason="", failures=(), ended_at=None)
-        if stage.stage in chosen or not (stage.status.good or stage.status is Status.UNNEEDED)
-        else stage
+        stage
+        if stays(stage)
+        else replace(
+            stage, status=Status.PENDING, reason="", failures=(), started_at=None, ended_at=None
+        )
         for stage in stages
     )
 
