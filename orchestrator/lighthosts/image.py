@@ -81,6 +81,23 @@ _MASKED = [
     "systemd-update-utmp.service",
     "systemd-sysctl.service",
     "systemd-modules-load.service",
+    "systemd-update-utmp-runlevel.service",
+    "systemd-sysusers.service",
+    "modprobe@.service",
+    "sys-fs-fuse-connections.mount",
+]
+# Programs that look at every boot for disks, consoles and updates; none of them are there.
+_MASKED_GENERATORS = [
+    "systemd-bless-boot-generator",
+    "systemd-cryptsetup-generator",
+    "systemd-debug-generator",
+    "systemd-getty-generator",
+    "systemd-gpt-auto-generator",
+    "systemd-hibernate-resume-generator",
+    "systemd-integritysetup-generator",
+    "systemd-rc-local-generator",
+    "systemd-system-update-generator",
+    "systemd-veritysetup-generator",
 ]
 
 _CUSTOMIZE = f"""set -e
@@ -92,6 +109,10 @@ rm -f "$root"/etc/ssh/ssh_host_* "$root/etc/hostname" "$root/etc/resolv.conf"
 : > "$root/etc/machine-id"
 ln -sf /lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
 for unit in {" ".join(_MASKED)}; do ln -sf /dev/null "$root/etc/systemd/system/$unit"; done
+install -d "$root/etc/systemd/system-generators"
+for name in {" ".join(_MASKED_GENERATORS)}; do
+  ln -sf /dev/null "$root/etc/systemd/system-generators/$name"
+done
 echo force-unsafe-io > "$root/etc/dpkg/dpkg.cfg.d/lighthosts"
 printf 'APT::Install-Recommends "false";\\nAcquire::Languages "none";\\n' \\
   > "$root/etc/apt/apt.conf.d/99lighthosts"
@@ -169,7 +190,9 @@ def ensure_image(say: Say = lambda _: None) -> Image:
 def missing_packages() -> list[str]:
     """Debian packages whose programs are not on PATH."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    return [package for tool, package in TOOLS.items() if not shutil.which(tool, path=path)]
+    return [
+        package for tool, package in TOOLS.items() if not shutil.which(tool, path=path)
+    ]
 
 
 def _ensure_tools(say: Say) -> None:
@@ -183,7 +206,9 @@ def _ensure_tools(say: Say) -> None:
     if not missing:
         return
     if not shutil.which("apt-get"):
-        raise MachineCannot(f"programs are missing: {', '.join(missing)}", why="no apt-get here")
+        raise MachineCannot(
+            f"programs are missing: {', '.join(missing)}", why="no apt-get here"
+        )
     say(f"installing {', '.join(missing)}")
     for argv in (["apt-get", "update", "-q"], command.split()):
         _run(argv, say=None, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
@@ -199,7 +224,12 @@ def _build(folder: Path, say: Say) -> None:
         hook.flush()
         say(f"building the base image ({_codename()}), about a minute")
         _run(
-            ["mmdebstrap", "--mode=root", "--variant=apt", f"--include={','.join(BASE_PACKAGES)}"]
+            [
+                "mmdebstrap",
+                "--mode=root",
+                "--variant=apt",
+                f"--include={','.join(BASE_PACKAGES)}",
+            ]
             + [f"--aptopt={line}" for line in _apt_proxies()]
             + [f'--customize-hook=sh {hook.name} "$1"', _codename(), str(base), "-"],
             say=say,
@@ -216,7 +246,9 @@ def _index(mirror: Path) -> None:
     packages = _run(["apt-ftparchive", "packages", "pool"], cwd=mirror)
     (mirror / "Packages").write_bytes(packages)
     (mirror / "Packages.gz").write_bytes(gzip.compress(packages, mtime=0))
-    (mirror / "Release").write_bytes(_run(["apt-ftparchive", "release", "."], cwd=mirror))
+    (mirror / "Release").write_bytes(
+        _run(["apt-ftparchive", "release", "."], cwd=mirror)
+    )
 
 
 def _run(
@@ -263,17 +295,23 @@ def _codename() -> str:
     for line in Path("/etc/os-release").read_text().splitlines():
         if line.startswith("VERSION_CODENAME="):
             return line.partition("=")[2].strip('"')
-    raise MachineCannot("this system has no VERSION_CODENAME", why="Debian or a relative is needed")
+    raise MachineCannot(
+        "this system has no VERSION_CODENAME", why="Debian or a relative is needed"
+    )
 
 
 def _apt_sources() -> str:
     """The machine's own sources of its own release, one line each; third parties are left out."""
     code = _codename()
     form = "$(SITE) $(RELEASE) $(COMPONENT)"
-    listed = _run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"]).decode()
+    listed = _run(
+        ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
+    ).decode()
     lines = sorted({line for line in listed.splitlines() if _is_own(line, code)})
     if not lines:
-        raise ImageMissing("apt names no source of this release", then="run `apt-get update` first")
+        raise ImageMissing(
+            "apt names no source of this release", then="run `apt-get update` first"
+        )
     return "".join(f"deb {line}\n" for line in lines)
 
 
