@@ -12,7 +12,7 @@ from orchestrator.cli.outcome import exit_code, finished
 from orchestrator.cli.screens import Screen, screen_for
 from orchestrator.cli.settings import Settings, pass_settings
 from orchestrator.model.errors import UsageError
-from orchestrator.model.runs import Action, RequestKind, Run
+from orchestrator.model.runs import Action, RequestKind, Run, RunKey, RunStatus
 from orchestrator.services import runs
 from orchestrator.services.app import App
 from orchestrator.services.following import follow
@@ -94,9 +94,13 @@ def retry(settings: Settings, run: str, from_stage: str, failed_hosts: bool) -> 
     """Go on with RUN from where it failed, with the outputs recorded so far."""
 
     def drive(app: App, screen: Screen, interrupts: Interrupts) -> Run:
+        key = app.key(run)
+        left = _adopted(app, key, screen, interrupts)
+        if left is not None and left.status is RunStatus.SUCCEEDED and not from_stage:
+            return left
         return runs.retry(
             app,
-            app.key(run),
+            key,
             from_stage=from_stage,
             failed_hosts=failed_hosts,
             listener=screen,
@@ -156,9 +160,16 @@ def _take_over(
 ) -> None:
     """A run that its controller left is driven to its end before another begins."""
     left = runs.unfinished(app, pipeline, environment)
-    if left is not None and not runs.is_driven(app, left.key):
-        click.echo(f"{app.spoken(left.key)} was left by its controller; taking it over.", err=True)
-        runs.adopt(app, left.key, listener=screen, interrupts=interrupts)
+    if left is not None:
+        _adopted(app, left.key, screen, interrupts)
+
+
+def _adopted(app: App, key: RunKey, screen: Screen, interrupts: Interrupts) -> Run | None:
+    """The run as it ended, where its controller had left it; None where there was nothing to do."""
+    if not runs.is_left(app, key):
+        return None
+    click.echo(f"{app.spoken(key)} was left by its controller; taking it over.", err=True)
+    return runs.adopt(app, key, listener=screen, interrupts=interrupts)
 
 
 def _carried_out(settings: Settings, drive: Driven, *, cancelled_is_well: bool = False) -> None:

@@ -140,9 +140,9 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except DefinitionError as error:
-        from orchestrator.cli.problems import shown
+        from orchestrator.files.problems import rendered_all
 
-        click.echo(shown(error.problems), err=True)
+        click.echo(rendered_all(error.problems), err=True)
         sys.exit(error.exit_code)
     except OrchestratorError as error:
         click.echo(f"error: {error}", err=True)
