@@ -11,7 +11,7 @@ import click
 from orchestrator.cli.outcome import exit_code, finished
 from orchestrator.cli.screens import Screen, screen_for
 from orchestrator.cli.settings import Settings, pass_settings
-from orchestrator.model.errors import UsageError
+from orchestrator.model.errors import Locked, UsageError
 from orchestrator.model.runs import Action, RequestKind, Run, RunKey, RunStatus
 from orchestrator.services import runs
 from orchestrator.services.app import App
@@ -149,10 +149,13 @@ def pipeline_of(app: App, name: str) -> str:
 
 def _followed(app: App, run: str, screen: Screen, interrupts: Interrupts) -> Run:
     key = app.key(run)
-    if not runs.is_driven(app, key):
-        return runs.adopt(app, key, listener=screen, interrupts=interrupts)
-    ended = follow(app, key, listener=screen, interrupts=interrupts)
-    return ended or runs.adopt(app, key, listener=screen, interrupts=interrupts)
+    while True:
+        if runs.is_driven(app, key):
+            ended = follow(app, key, listener=screen, interrupts=interrupts)
+            if ended is not None:
+                return ended
+        with contextlib.suppress(Locked):  # another one that waits was quicker: follow that one
+            return runs.adopt(app, key, listener=screen, interrupts=interrupts)
 
 
 def _take_over(

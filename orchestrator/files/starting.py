@@ -24,9 +24,16 @@ name: {name}
 vars: {{}}
 """
 HOSTS = """\
-# Hosts that no stack makes. Those of the stacks are merged in.
+# Hosts that no stack makes, as Ansible reads them; those of the stacks are merged in.
+# all: { hosts: { web-1: { ansible_host: 192.0.2.10 } } }
 all: {}
 """
+HOST_FILES = ("hosts", "hosts.ini", "hosts.yml", "hosts.yaml")
+INVENTORY_PLACES = (
+    *HOST_FILES,
+    *(f"inventory{end}" for end in ("", ".ini", ".yml", ".yaml")),
+    *(f"inventory/{name}" for name in HOST_FILES),
+)
 
 
 def starting_files(root: Path, *, name: str = "") -> Mapping[str, str]:
@@ -76,12 +83,14 @@ def _pulumi_folders(root: Path, folder: Path, depth: int) -> Iterable[str]:
 def _playbook_stages(root: Path) -> list[tuple[str, str]]:
     """In file order, each after all stacks and after the playbook before it."""
     before = [name for name, _ in _stack_stages(root)]
+    found = next((place for place in INVENTORY_PLACES if (root / place).is_file()), "")
+    inventory = f", inventory: {found}" if found else ""
     stages = []
     for path in _playbooks(root):
         name = _plain(Path(path).stem)
         name = f"{name}-playbook" if name in before else name
         needs = f"    needs: [{', '.join(before)}]\n" if before else ""
-        stages.append((name, f"{needs}    ansible: {{ playbook: {path} }}\n"))
+        stages.append((name, f"{needs}    ansible: {{ playbook: {path}{inventory} }}\n"))
         before = [name]
     return stages
 
