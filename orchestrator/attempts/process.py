@@ -99,20 +99,27 @@ def _asked(executor: StageExecutor, work: Work, order: Order, spool: Spool) -> d
         if work.may_skip and (proof := executor.unchanged(work, spool)):
             return {"unchanged": redact.text(proof)}
         act = executor.destroy if work.action is Action.DESTROY else executor.apply
-        outcome = _checked(work, act(work, spool))
+        outcome = act(work, spool)
+        _keep_secret(work, outcome, redact)  # before anything is said about them
+        outcome = _checked(work, outcome)
     except OrchestratorError as error:
         return _error_answer(error, redact)
     except Exception as error:  # noqa: BLE001  # whatever it was, the stage is lost
         # A bug of ours or of a library: once a tool was asked, the stage is lost, and says why.
         spool(LogLine(text=traceback.format_exc(), severity="error", stream="tool"))
         return _error_answer(ExecutorError(f"{type(error).__name__}: {error}"), redact)
-    for value in outcome.outputs.values():
-        for secret in secrets_in(value):
-            for leaf in leaves(secret):
-                redact.add(str(leaf))
     sealed = encode(outcome.outputs, order.seal)
     told = redact.json(encode(replace(outcome, outputs={})))
     return {"outcome": told, "outputs": sealed}
+
+
+def _keep_secret(work: Work, outcome: Outcome, redact: Redactor) -> None:
+    """What an output holds that is a secret, or is declared to be one, is never told."""
+    declared = typed_outputs(work.outputs, outcome.outputs)
+    for value in [*outcome.outputs.values(), *declared.values()]:
+        for secret in secrets_in(value):
+            for leaf in leaves(secret):
+                redact.add(str(leaf))
 
 
 def _checked(work: Work, outcome: Outcome) -> Outcome:

@@ -7,9 +7,11 @@ when its controller does; the attempts it forked live on.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -92,7 +94,8 @@ def serve(descriptor: int, main: AttemptMain) -> None:
             return
         request = json.loads(message)
         answer = _fork(AttemptFolder(Path(request["folder"])), request["variables"], requests, main)
-        requests.send(answer.encode())
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # seen by the next recv
+            requests.send(answer.encode())
 
 
 def _fork(
@@ -104,10 +107,23 @@ def _fork(
     lock = FileLock.taken(folder.lock)
     if lock is None:
         return f"{folder.lock} is held by another process"
+    if _has_hung_up(requests):
+        lock.close()
+        return "nobody asks any more"
     if os.fork() == 0:
         _child(folder, variables, requests, main)
     lock.close()  # the child holds it now, and nobody else
     return "started"
+
+
+def _has_hung_up(requests: socket.socket) -> bool:
+    """Whether the controller is gone. Whoever took its run over starts this attempt by itself.
+
+    Asked once the lock is held: a controller that dies after this leaves a lock for all to see.
+    """
+    poll = select.poll()
+    poll.register(requests, select.POLLRDHUP)
+    return bool(poll.poll(0))
 
 
 def _child(

@@ -33,7 +33,8 @@ def _problems(
         if name not in given:
             yield _missing(stage, name, given, where)
         elif reason := mismatch(given[name], type_):
-            yield f"output '{name}' of stage {stage}{where} {reason}"
+            told = f"is no {type_}" if type_.is_secret else reason  # a reason shows the value
+            yield f"output '{name}' of stage {stage}{where} {told}"
 
 
 def _missing(stage: str, name: str, given: Mapping[str, Value], where: str) -> str:

@@ -128,6 +128,14 @@ def is_driven(app: App, key: RunKey) -> bool:
     return is_held(_lock_path(app, key))
 
 
+def is_left(app: App, key: RunKey) -> bool:
+    """Whether the run has not ended and nobody drives it. Raises NotFound."""
+    if is_driven(app, key):
+        return False
+    with app.store.read() as tx:  # after the look: a run that ended meanwhile is not left
+        return not tx.run(key).status.ended
+
+
 def unfinished(app: App, pipeline: str, environment: str) -> Run | None:
     """The environment's run that has not ended, whether it is driven or not."""
     with app.store.read() as tx:
@@ -318,7 +326,8 @@ def _drive(
     try:
         settled(app, run, environment, pipeline)
     except OrchestratorError as error:
-        _abandon(app, run, error)
+        if not any(stage.status is Status.RUNNING for stage in runs):  # else it keeps its lease
+            _abandon(app, run, error)
         raise
     driver = Driver(
         app,
