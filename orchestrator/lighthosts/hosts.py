@@ -15,13 +15,13 @@ from enum import Enum
 from pathlib import Path
 
 from . import cgroups, disk
-from .errors import BadRequest, DidNotStart, NotThere
+from .errors import BadRequest, DidNotStart, LightHostError, NotThere
 from .forwards import ensure_forwarder, forwarded, publish, withdraw
 from .keys import key_pair, machine_secret
 from .locks import locked
 from .places import Places
 from .ports import release_ports, reserve_ports
-from .processes import launch, log_tail, process
+from .processes import has_ended, launch, log_tail, process
 from .records import (
     HostRecord,
     SiteRecord,
@@ -106,6 +106,8 @@ def create_host(
 
     Raises BadRequest, NotThere (no such site), MachineCannot, DidNotStart.
     """
+    if places.site_of(host) not in (None, site):
+        delete_host(places, host)  # half-deleted when it moved to another network
     with locked(places.lock(site), shared=True), locked(places.lock(host)):
         site_record = _site(places, site)
         asked = {"address": address, "hostname": hostname, "publish": publish}
@@ -116,7 +118,11 @@ def create_host(
             return _host(places, found, State.RUNNING)
         made = disk.creations(places.host(site, host))
         _tear_down(places, site, host)
-        record = _make(places, site_record, wanted, made)
+        try:
+            record = _make(places, site_record, wanted, made)
+        except LightHostError:
+            _tear_down(places, site, host)  # nobody else would: for Pulumi it never existed
+            raise
         return _host(places, record, State.RUNNING)
 
 
@@ -199,7 +205,8 @@ def _check_unclaimed(places: Places, site: str, host: str, address: str) -> None
         if other is not None and other.address == address and other.id != host:
             raise BadRequest(
                 f"address {address} belongs to another host, {other.hostname} ({other.id})",
-                then="choose another address, or destroy that host first",
+                then="choose another address, or destroy that host first"
+                f" (by hand: `python -m orchestrator.lighthosts destroy {other.id}`)",
             )
 
 
@@ -299,7 +306,7 @@ def _start(places: Places, site: SiteRecord, record: HostRecord) -> HostRecord:
 
 def _wait(folder: Path, cgroup: Path, record: HostRecord) -> HostRecord:
     deadline = time.monotonic() + _START_WITHIN
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not has_ended(folder / "pid"):
         if sshd_listens(cgroup / "holder"):
             holder = process(int((folder / "pid").read_text()))
             if holder is not None:
@@ -308,7 +315,7 @@ def _wait(folder: Path, cgroup: Path, record: HostRecord) -> HostRecord:
                 return record
         time.sleep(0.015)
     raise DidNotStart(
-        f"host {record.hostname} ({record.id}) did not start within {_START_WITHIN:.0f} s",
+        f"host {record.hostname} ({record.id}) did not start",
         why=log_tail(folder / "log"),
         then="bring it up again: it is then made anew",
     )

@@ -190,9 +190,7 @@ def ensure_image(say: Say = lambda _: None) -> Image:
 def missing_packages() -> list[str]:
     """Debian packages whose programs are not on PATH."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    return [
-        package for tool, package in TOOLS.items() if not shutil.which(tool, path=path)
-    ]
+    return [package for tool, package in TOOLS.items() if not shutil.which(tool, path=path)]
 
 
 def _ensure_tools(say: Say) -> None:
@@ -206,9 +204,7 @@ def _ensure_tools(say: Say) -> None:
     if not missing:
         return
     if not shutil.which("apt-get"):
-        raise MachineCannot(
-            f"programs are missing: {', '.join(missing)}", why="no apt-get here"
-        )
+        raise MachineCannot(f"programs are missing: {', '.join(missing)}", why="no apt-get here")
     say(f"installing {', '.join(missing)}")
     for argv in (["apt-get", "update", "-q"], command.split()):
         _run(argv, say=None, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
@@ -246,9 +242,7 @@ def _index(mirror: Path) -> None:
     packages = _run(["apt-ftparchive", "packages", "pool"], cwd=mirror)
     (mirror / "Packages").write_bytes(packages)
     (mirror / "Packages.gz").write_bytes(gzip.compress(packages, mtime=0))
-    (mirror / "Release").write_bytes(
-        _run(["apt-ftparchive", "release", "."], cwd=mirror)
-    )
+    (mirror / "Release").write_bytes(_run(["apt-ftparchive", "release", "."], cwd=mirror))
 
 
 def _run(
@@ -295,23 +289,17 @@ def _codename() -> str:
     for line in Path("/etc/os-release").read_text().splitlines():
         if line.startswith("VERSION_CODENAME="):
             return line.partition("=")[2].strip('"')
-    raise MachineCannot(
-        "this system has no VERSION_CODENAME", why="Debian or a relative is needed"
-    )
+    raise MachineCannot("this system has no VERSION_CODENAME", why="Debian or a relative is needed")
 
 
 def _apt_sources() -> str:
     """The machine's own sources of its own release, one line each; third parties are left out."""
     code = _codename()
     form = "$(SITE) $(RELEASE) $(COMPONENT)"
-    listed = _run(
-        ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
-    ).decode()
+    listed = _run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"]).decode()
     lines = sorted({line for line in listed.splitlines() if _is_own(line, code)})
     if not lines:
-        raise ImageMissing(
-            "apt names no source of this release", then="run `apt-get update` first"
-        )
+        raise ImageMissing("apt names no source of this release", then="run `apt-get update` first")
     return "".join(f"deb {line}\n" for line in lines)
 
 

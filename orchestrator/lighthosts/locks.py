@@ -21,9 +21,11 @@ def locked(path: Path, *, shared: bool = False, keep: bool = False) -> Iterator[
             fcntl.flock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
             if not _is_still(fd, path):  # the one before us removed the file we waited for
                 continue
-            yield
-            if not keep:
-                _remove_if_ours_alone(fd, path)
+            try:
+                yield
+            finally:
+                if not keep:
+                    _remove_if_ours_alone(fd, path)
             return
         finally:
             os.close(fd)

@@ -38,6 +38,14 @@ def process(pid: int) -> Process | None:
     return None if began is None else Process(pid=pid, started=began)
 
 
+def has_ended(pid_file: Path) -> bool:
+    """Whether the process that wrote its number into this file is gone; False before it did."""
+    try:
+        return process(int(pid_file.read_text())) is None
+    except FileNotFoundError:
+        return False
+
+
 def children(pid: int) -> list[int]:
     """The children of a process's main thread; empty if it is gone."""
     try:

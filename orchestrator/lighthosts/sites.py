@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import cgroups
-from .errors import BadRequest, DidNotStart
+from .errors import BadRequest, DidNotStart, LightHostError
 from .forwards import ensure_forwarder
 from .image import Image, require_image
 from .keys import KeyPair, key_pair, machine_secret
@@ -23,7 +23,7 @@ from .locks import locked
 from .machine import prepare_machine
 from .places import Places
 from .ports import release_ports
-from .processes import Process, children, launch, log_tail, process
+from .processes import Process, children, has_ended, launch, log_tail, process
 from .records import SiteRecord, read_site_record, write_record
 
 _SCRIPT = Path(__file__).with_name("site.sh")
@@ -57,7 +57,7 @@ def create_site(places: Places, site: str, cidr: str) -> Site:
         record = read_site_record(places.site(site) / "site.json")
         if record is None or record.cidr != cidr or not site_runs(record):
             _tear_down(places, site)
-            record = _make(places, wanted, require_image())
+            record = _made_or_gone(places, wanted)
         ensure_forwarder(places, site, init_pid(record))
     return wanted
 
@@ -102,6 +102,15 @@ def init_pid(record: SiteRecord) -> int:
     return found[0]
 
 
+def _made_or_gone(places: Places, wanted: Site) -> SiteRecord:
+    image = require_image()
+    try:
+        return _make(places, wanted, image)
+    except LightHostError:
+        _tear_down(places, wanted.id)  # nobody else would: for Pulumi it never existed
+        raise
+
+
 def _make(places: Places, wanted: Site, image: Image) -> SiteRecord:
     folder = places.site(wanted.id)
     record = SiteRecord(
@@ -139,7 +148,7 @@ def _launch(folder: Path, record: SiteRecord, cgroup: Path) -> None:
 
 def _wait(folder: Path, site: str) -> Process:
     deadline = time.monotonic() + _START_WITHIN
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not has_ended(folder / "pid"):
         if (folder / "ready").exists():
             holder = process(int((folder / "pid").read_text()))
             if holder is not None:

@@ -8,15 +8,16 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from orchestrator.lighthosts import hosts
 from orchestrator.lighthosts.cgroups import members
-from orchestrator.lighthosts.errors import BadRequest, NotThere
+from orchestrator.lighthosts.errors import BadRequest, DidNotStart, NotThere
 from orchestrator.lighthosts.hosts import State
-from orchestrator.lighthosts.records import read_host_record, read_site_record
+from orchestrator.lighthosts.records import read_host_record, read_site_record, write_record
 from orchestrator.lighthosts.sites import delete_site, read_site
 from tests.lighthosts.fixtures import SITE, LightHost, LightSite, light_site
 from tests.lighthosts.traces import namespaces_of, soon_no_traces, traces
@@ -139,6 +140,20 @@ def test_a_killed_site_is_seen(tmp_path: Path) -> None:
         _until(lambda: hosts.read_host(site.places, site.hosts[0].id) is None)
         with pytest.raises(NotThere):
             hosts.update_host(site.places, site.hosts[0].id, [80])
+
+
+def test_a_host_that_does_not_boot_says_why_and_is_gone(tmp_path: Path) -> None:
+    """The error carries the end of its log, at once, and nothing of the host is left."""
+    with light_site(tmp_path, hosts=0) as site:
+        path = site.places.site(SITE) / "site.json"
+        record = read_site_record(path)
+        assert record is not None
+        write_record(path, replace(record, base=str(tmp_path / "no-image")))
+        with pytest.raises(DidNotStart, match=r"did not start: .*overlay"):
+            hosts.create_host(
+                site.places, "host-000000broken", site=SITE, address="10.66.99.50", hostname="b"
+            )
+        assert not [line for line in traces(site.places) if "broken" in line]
 
 
 def test_an_address_has_one_host(tmp_path: Path) -> None:
