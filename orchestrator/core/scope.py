@@ -55,22 +55,32 @@ class Scope:
         raise Undeclared(reference, self._help(reference))
 
     def _help(self, reference: Reference) -> str:
-        near = get_close_matches(str(reference), list(self.types), 1, 0.8)
-        if near:
-            return f"did you mean '{near[0]}'?"
-        root, rest = reference.path[0], reference.path[1:]
+        root = reference.path[0]
         if root not in _ROOTS:
             return f"references begin with {', '.join(_ROOTS)}"
-        if root == "stages" and rest and rest[0] in self._pipeline.stages:
-            outputs = ", ".join(self._pipeline.stages[rest[0]].outputs)
-            declared = f"the outputs {outputs}" if outputs else "no outputs"
-            return f"stage '{rest[0]}' declares {declared}; it is written {_ROOTS[root]}"
+        if root == "stages" and len(reference.path) == 4:
+            help = self._help_with_output(*reference.path[1::2])
+            if help:
+                return help
         known = [name for name in self.types if name.startswith(f"{root}.")]
         near = get_close_matches(str(reference), known, 1)
         if near:
             return f"did you mean '{near[0]}'?"
         declared = f"declared: {', '.join(known[:8])}" if known else f"no {root} are declared"
         return f"it is written {_ROOTS[root]}; {declared}"
+
+    def _help_with_output(self, stage: str, output: str) -> str:
+        """Advice where the stage is there and only its output is not."""
+        if stage not in self._pipeline.stages:
+            return ""
+        outputs = list(self._pipeline.stages[stage].outputs)
+        near = get_close_matches(output, outputs, 1)
+        if near:
+            return f"did you mean 'stages.{stage}.outputs.{near[0]}'?"
+        declared = (
+            f"declares the outputs {', '.join(outputs)}" if outputs else "declares no outputs"
+        )
+        return f"stage '{stage}' {declared}"
 
 
 def type_of(

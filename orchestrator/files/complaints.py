@@ -97,7 +97,7 @@ def _claim(detail: ErrorDetails, given: Any) -> tuple[str, str]:
     if kind in _WANTED:
         return f"must be {_WANTED[kind]}, not {shown(given)}", _type_help(kind, given)
     if kind == "literal_error":
-        expected = re.findall(r"'([^']*)'", str(context["expected"]))
+        expected = re.findall(r"'([^']*)'", str(context["expected"])) or ["true"]
         help = did_you_mean(given, expected, "one of") if isinstance(given, str) else ""
         return f"must be {_either(expected)}, not {shown(given)}", help if "?" in help else ""
     if kind == "too_short":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
@@ -58,3 +59,7 @@ def _plain(schema: Any, key: str = "") -> Any:
 
 def _is_noise(name: str, item: Any) -> bool:
     return name == "title" or (name == "default" and (item is None or isinstance(item, dict)))
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name(SCHEMA_FILE).write_text(schema_text(), encoding="utf-8")

@@ -98,12 +98,12 @@ class SharedKeys(Strict):
 
     vars: dict[Word, Anything] = Field(default_factory=dict)
     secrets: dict[Word, Locator] = Field(default_factory=dict)
-    credentials: CredentialsKeys = CredentialsKeys()
-    promote_from: Annotated[LadderKeys, _Ladder] = LadderKeys()
+    credentials: CredentialsKeys = Field(default_factory=CredentialsKeys)
+    promote_from: Annotated[LadderKeys, _Ladder] = Field(default_factory=LadderKeys)
     gate: str = ""
-    protect: ProtectKeys = ProtectKeys()
+    protect: ProtectKeys = Field(default_factory=ProtectKeys)
     state: Annotated[StateKeys, _State] | None = None
-    limits: LimitsKeys = LimitsKeys()
+    limits: LimitsKeys = Field(default_factory=LimitsKeys)
     extends: list[str] = Field(default_factory=list)
 
 

@@ -54,4 +54,4 @@ class PipelineKeys(Header):
     vars: dict[Word, Annotated[VariableKeys, _Variable]] = Field(default_factory=dict)
     artifacts: dict[Word, ArtifactKeys] = Field(default_factory=dict)
     stages: dict[Name, StageKeys] = Field(min_length=1)
-    limits: LimitsKeys = LimitsKeys()
+    limits: LimitsKeys = Field(default_factory=LimitsKeys)

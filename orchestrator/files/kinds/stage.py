@@ -137,7 +137,7 @@ class StageKeys(Strict):
     needs: ShortList = Field(default_factory=list)
     when: Literal["success", "failure", "always"] = "success"
     timeout: Duration | None = None
-    retry: RetryKeys = RetryKeys()
+    retry: RetryKeys = Field(default_factory=RetryKeys)
     on_failure: Literal["stop", "continue"] = "stop"
     outputs: dict[Word, TypeText] = Field(default_factory=dict)
     once: Annotated[Literal["release"] | None, BeforeValidator(_once)] = None
