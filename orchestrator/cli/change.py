@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from orchestrator.cli.outcome import exit_code, finished
+from orchestrator.cli.planning import plan_text
 from orchestrator.cli.screens import Screen, screen_for
 from orchestrator.cli.settings import Settings, pass_settings
 from orchestrator.model.errors import Locked, UsageError
@@ -41,6 +42,8 @@ def up(
     What stands already is looked at and left as it is.
     """
 
+    _may_ask(settings, yes)
+
     def drive(app: App, screen: Screen, interrupts: Interrupts) -> Run:
         name = pipeline_of(app, pipeline)
         _take_over(app, name, environment, screen, interrupts)
@@ -54,8 +57,20 @@ def up(
             interrupts=interrupts,
         )
 
-    _confirm(settings, yes, f"Bring {environment} up?")
-    _carried_out(settings, drive)
+    def ask(app: App, interrupts: Interrupts) -> None:
+        """The plan first, then the question; `--yes` skips both."""
+        plans = runs.plan(
+            app,
+            pipeline=pipeline_of(app, pipeline),
+            environment=environment,
+            select_=select,
+            say=lambda stage: click.echo(f"planning {stage} …", err=True),
+            interrupts=interrupts,
+        )
+        click.echo(plan_text(plans))
+        click.confirm(f"Bring {environment} up?", abort=True, err=True)
+
+    _carried_out(settings, drive, before=None if yes else ask)
 
 
 @click.command()
@@ -81,8 +96,11 @@ def destroy(settings: Settings, environment: str, pipeline: str, confirm: str, y
             interrupts=interrupts,
         )
 
-    _confirm(settings, yes or bool(confirm), f"Destroy everything in {environment}?")
-    _carried_out(settings, drive)
+    def ask(_: App, __: Interrupts) -> None:
+        click.confirm(f"Destroy everything in {environment}?", abort=True, err=True)
+
+    _may_ask(settings, yes or bool(confirm))
+    _carried_out(settings, drive, before=None if yes or confirm else ask)
 
 
 @click.command()
@@ -175,9 +193,17 @@ def _adopted(app: App, key: RunKey, screen: Screen, interrupts: Interrupts) -> R
     return runs.adopt(app, key, listener=screen, interrupts=interrupts)
 
 
-def _carried_out(settings: Settings, drive: Driven, *, cancelled_is_well: bool = False) -> None:
+def _carried_out(
+    settings: Settings,
+    drive: Driven,
+    *,
+    before: Callable[[App, Interrupts], None] | None = None,
+    cancelled_is_well: bool = False,
+) -> None:
     with opened_app(settings.directory, warm=True) as app:
         interrupts = Interrupts()
+        if before is not None:
+            before(app, interrupts)
         with _listening(interrupts), screen_for(settings) as screen:
             run = drive(app, screen, interrupts)
         finished(app, settings, run)
@@ -208,9 +234,6 @@ def _listening(interrupts: Interrupts) -> Iterator[None]:
             signal.signal(number, receiver)
 
 
-def _confirm(settings: Settings, yes: bool, question: str) -> None:
-    if yes:
-        return
-    if not settings.ask:
+def _may_ask(settings: Settings, yes: bool) -> None:
+    if not yes and not settings.ask:
         raise UsageError("nobody is there to ask: say --yes. Nothing was started.")
-    click.confirm(question, abort=True, err=True)

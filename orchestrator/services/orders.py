@@ -26,6 +26,7 @@ from orchestrator.model.runs import Action, Run
 from orchestrator.model.values import Json, Reference, Secret, Tree
 from orchestrator.model.work import StackTarget, Work
 from orchestrator.services.app import App
+from orchestrator.services.backends import backend_url
 
 
 class MissingOutput(OrchestratorError):
@@ -37,6 +38,7 @@ class MissingOutput(OrchestratorError):
             holds="Nothing was started.",
             next=f"Run that stage first, or with it: --select '{stage}...'",
         )
+        self.reference = reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,17 +235,8 @@ def _credential_names(environment: Environment, kind: StageKind) -> tuple[str, .
 def _stack(app: App, context: RunContext, stage: Stage, spec: PulumiSpec) -> StackTarget:
     key = context.run.key
     return StackTarget(
-        backend=backend_url(app, key.pipeline, key.environment),
+        backend=backend_url(app, key.pipeline, context.environment),
         name=str(spec.stack or key.environment),
         passphrase=Secret(app.vault.derive("pulumi passphrase")),
         keep=app.folder("stacks", "kept", key.pipeline, key.environment, stage.name),
     )
-
-
-def backend_url(app: App, pipeline: str, environment: str) -> str:
-    """The Pulumi backend of an environment: as recorded, else the store's own folder."""
-    with app.store.read() as tx:
-        recorded = tx.backend(pipeline, environment)
-    if recorded and recorded != "builtin":
-        return recorded
-    return f"file://{app.folder('stacks', 'state')}"

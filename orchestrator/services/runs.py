@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -27,10 +27,12 @@ from orchestrator.model.runs import (
     Status,
 )
 from orchestrator.services.app import App
+from orchestrator.services.backends import backend_to_record, check_backend
 from orchestrator.services.begun import begun
 from orchestrator.services.driver import Driver, Listener
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.orders import RunContext
+from orchestrator.services.plans import StagePlan, planned
 from orchestrator.services.sources import Sources, prepared, same_environment, settled
 
 
@@ -56,6 +58,24 @@ def start(
     run, lock = _opened(app, *asked, action, select_, sources)
     with closing(lock):
         return _drive(app, run, asked, listener=listener, interrupts=interrupts)
+
+
+def plan(
+    app: App,
+    *,
+    pipeline: str,
+    environment: str,
+    select_: Sequence[str] = (),
+    say: Callable[[str], None],
+    interrupts: Interrupts,
+) -> tuple[StagePlan, ...]:
+    """What `start` would do, stage by stage; raises as it does, and changes nothing."""
+    asked = _pipeline(app, pipeline), _environment(app, environment)
+    _allowed(app, *asked, Action.APPLY)
+    sources = prepared(app, *asked)
+    with app.store.read() as tx:
+        _refuse_second(app, tx.lease(pipeline, environment), RunKey(pipeline, environment, 0))
+    return planned(app, *asked, sources, patterns=select_, say=say, interrupts=interrupts)
 
 
 def adopt(app: App, key: RunKey, *, listener: Listener, interrupts: Interrupts) -> Run:
@@ -186,21 +206,7 @@ def _allowed(app: App, pipeline: Pipeline, environment: Environment, action: Act
             f"stage {', '.join(asking)} asks for an approval, which this version cannot record.",
             holds="Nothing was started.",
         )
-    _check_backend(app, pipeline, environment)
-
-
-def _check_backend(app: App, pipeline: Pipeline, environment: Environment) -> None:
-    """`state:` is recorded at the first run; a changed one would leave the old stacks behind."""
-    with app.store.read() as tx:
-        recorded = tx.backend(pipeline.name, environment.name)
-    wanted = environment.state.backend if environment.state else recorded
-    if recorded is not None and wanted != recorded:
-        raise Refused(
-            f"{environment.name} keeps its stacks in '{recorded}', but its `state:` now says "
-            f"'{wanted}' ({environment.positions.get('state', environment.position)}).",
-            holds="Nothing was started; the stacks are where they were.",
-            next="Put `state:` back, or move the stacks first.",
-        )
+    check_backend(app, pipeline.name, environment)
 
 
 def _left_behind(app: App, pipeline: Pipeline, environment: Environment) -> None:
@@ -257,7 +263,7 @@ def _opened(
             ],
         )
         if tx.backend(pipeline.name, environment.name) is None:
-            backend = environment.state.backend if environment.state else "builtin"
+            backend = backend_to_record(environment)
             tx.record_backend(pipeline.name, environment.name, backend)
         tx.audit(
             actor=app.actor,
