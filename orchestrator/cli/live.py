@@ -21,13 +21,13 @@ class LiveScreen:
 
     def __init__(self, *, color: bool, verbose: bool) -> None:
         self._console = Console(stderr=True, no_color=not color, highlight=False)
-        self._live = Live(console=self._console, refresh_per_second=5, get_renderable=self._picture)
         self._verbose = verbose
         self._symbols = SYMBOLS if "utf" in (sys.stderr.encoding or "").lower() else PLAIN_SYMBOLS
         self._title = ""
         self._started = datetime.now(UTC)
         self._stages: dict[str, dict[str, Any]] = {}
         self._done = False
+        self._live = Live(console=self._console, refresh_per_second=5, get_renderable=self._picture)
 
     def __enter__(self) -> LiveScreen:
         self._live.__enter__()
