@@ -32,7 +32,7 @@ create_site(where, "{SITE}", "10.66.98.0/24")
 create_host(where, "{HOST}", site="{SITE}", address="10.66.98.11", hostname="half", publish=[80])
 """
 SITE_POINTS = ["", "site.json", "token", "pid", "ready", "forward.log", "forward.sock"]
-HOST_POINTS = ["", "host.json", "up/etc/hostname", "token", "log", "pid", "up/etc/.pwd.lock"]
+HOST_POINTS = ["", "host.json", "up/etc/hostname", "token", "log", "pid", "up/var"]
 
 
 @pytest.mark.parametrize("point", SITE_POINTS)
