@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from pathlib import Path
@@ -55,6 +56,9 @@ SHORT_HELP = {
     "release": "The releases that were made.",
     "completion": "The completion script of a shell.",
 }
+
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over quota, read-only: nobody's mistake
 
 
 class LazyGroup(click.Group):
@@ -150,6 +154,16 @@ def main() -> None:
     except BrokenPipeError:  # `orchestrator logs … | head`
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        where = f" {error.filename}" if error.filename else ""
+        click.echo(
+            f"error: the disk cannot be written:{where} {str(error.strerror).lower()}. What was "
+            "recorded stands. See to the disk, then repeat the command: it goes on from there.",
+            err=True,
+        )
+        sys.exit(1)
 
 
 if __name__ == "__main__":
