@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 
 import click
 
 from orchestrator.cli.settings import Settings, pass_settings
+from orchestrator.services.diagnosis import project_rows
 from orchestrator.setup.doctor import examine
 from orchestrator.setup.doctor import fix as mend
 from orchestrator.setup.light_hosts import uses_light_hosts
@@ -23,6 +25,7 @@ def doctor(settings: Settings, fix: bool) -> None:
     rows = examine(options)
     if fix and any(row.can_fix for row in rows):
         rows = mend(rows, lambda line: click.echo(line, err=True), options)
+    rows += project_rows(settings.directory, os.environ)
     if settings.json:
         for row in rows:
             shown = {"name": row.name, "needed": row.needed, "found": row.found, "fix": row.fix}
