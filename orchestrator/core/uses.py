@@ -22,7 +22,6 @@ from orchestrator.model.definitions import (
 from orchestrator.model.types import STRING, TypeName, ValueType, fits
 from orchestrator.model.values import Reference, Text, Tree
 
-_NUMBERS = (TypeName.INT, TypeName.NUMBER)
 _DECLARE_SECRET = "name it under 'secrets:' of the environment and write ${{ secrets.NAME }}"
 
 
@@ -110,7 +109,7 @@ def _places(spec: StageSpec) -> Iterator[Place]:
         case CommandSpec():
             for index, word in enumerate(spec.run):
                 yield ("run", index), word, _word
-            yield from _each("env", spec.env, _text_or_number)
+            yield from _each("env", spec.env, _anything)
         case CheckSpec():
             yield ("url",), spec.url, _shown_text("a URL")
             yield ("contains",), spec.contains, _shown_text("a text that is looked for")
@@ -156,15 +155,12 @@ def _text(given: ValueType) -> tuple[str, str]:
     return f"is {_article(given)}, but text is wanted here", "declare it as string"
 
 
-def _text_or_number(given: ValueType) -> tuple[str, str]:
-    return ("", "") if _bare(given).name in _NUMBERS else _text(given)
-
-
 def _word(given: ValueType) -> tuple[str, str]:
+    """Any value becomes a word of a command (steps.texts); a secret is for its environment."""
     if given.is_secret:
         message = "is a secret, and everybody on a machine can read its command lines"
         return message, "hand it over in the command's env"
-    return _text_or_number(given)
+    return "", ""
 
 
 def _shown_text(what: str) -> Rule:

@@ -251,7 +251,6 @@ stages:
             'command: [x, "${{ vars.pw }}", "${{ vars.items }}"]',
             [
                 "'vars.pw' is a secret, and everybody on a machine can read its command lines",
-                "'vars.items' is a list(string), but text is wanted here",
             ],
         ),
         ('command: { run: [x], env: { A: "${{ vars.pw }}", B: "a${{ secrets.b }}" } }', []),

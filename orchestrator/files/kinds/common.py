@@ -13,7 +13,6 @@ from orchestrator.files.words import did_you_mean, shown
 from orchestrator.model.types import TypeName, ValueType, parse_type
 from orchestrator.model.values import Reference, Text
 
-API_VERSION = "orchestrator/v1"
 NAME = r"[a-z][a-z0-9-]{0,62}"
 _DURATION = r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?"
 _WORD = r"[A-Za-z_][A-Za-z0-9_-]*"
