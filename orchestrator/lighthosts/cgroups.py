@@ -13,6 +13,16 @@ from pathlib import Path
 from .errors import DidNotStart
 
 
+def make(folder: Path) -> None:
+    """The cgroup exists, with all above it."""
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return
+        except FileNotFoundError:  # the last site beside us took the common folder along
+            continue
+
+
 def members(folder: Path) -> list[int]:
     """All processes in a cgroup and below it, as numbers of our own namespace."""
     found: list[int] = []

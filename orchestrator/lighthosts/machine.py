@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 
 from .errors import MachineCannot
-from .places import Places
 from .processes import PATH
 
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
@@ -17,12 +16,11 @@ _INOTIFY_WANTED = 8192  # with the usual 128, the 27th systemd fails
 _PROGRAMS = ("unshare", "nsenter", "setsid", "ip", "mount", "chroot")
 
 
-def prepare_machine(places: Places) -> None:
+def prepare_machine() -> None:
     """The machine can hold light hosts. Raises MachineCannot with all that is missing."""
     require_machine()
     if int(_INOTIFY.read_text()) < _INOTIFY_WANTED:
         _INOTIFY.write_text(str(_INOTIFY_WANTED))
-    places.cgroups.mkdir(exist_ok=True)
 
 
 def require_machine() -> None:

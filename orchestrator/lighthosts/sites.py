@@ -52,7 +52,7 @@ def create_site(places: Places, site: str, cidr: str) -> Site:
     Raises BadRequest, MachineCannot, ImageMissing, DidNotStart.
     """
     wanted = predict_site(places, site, cidr)
-    prepare_machine(places)
+    prepare_machine()
     with locked(places.lock(site)):
         record = read_site_record(places.site(site) / "site.json")
         if record is None or record.cidr != cidr or not site_runs(record):
@@ -123,7 +123,7 @@ def _make(places: Places, wanted: Site, image: Image) -> SiteRecord:
     (folder / "hosts").mkdir(parents=True)
     write_record(folder / "site.json", record)
     cgroup = places.site_cgroup(wanted.id) / "site"
-    cgroup.mkdir(parents=True)
+    cgroups.make(cgroup)
     _launch(folder, record, cgroup)
     record = replace(record, holder=_wait(folder, wanted.id))
     write_record(folder / "site.json", record)
