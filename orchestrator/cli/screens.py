@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -66,15 +67,27 @@ class PlainScreen(SilentScreen):
     def __init__(self, *, verbose: bool = False) -> None:
         self._verbose = verbose
         self._running: dict[str, datetime] = {}
-        self._task: dict[str, str] = {}
+        self._now: dict[str, str] = {}  # stage -> what it is at
         self._last = datetime.now(UTC)
         self._run = ""
+        self._saying = threading.Lock()
+        self._over = threading.Event()
+        self._watch = threading.Thread(target=self._break_silence, daemon=True)
+
+    def __enter__(self) -> PlainScreen:
+        self._watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._watch.join()
 
     def __call__(self, told: RunEvent | Recorded) -> None:
-        if isinstance(told, RunEvent):
-            self._event(told)
-        else:
-            self._recorded(told)
+        with self._saying:
+            if isinstance(told, RunEvent):
+                self._event(told)
+            else:
+                self._recorded(told)
 
     def _event(self, event: RunEvent) -> None:
         self._run = event.run
@@ -82,19 +95,26 @@ class PlainScreen(SilentScreen):
             self._running[event.stage] = event.at
         if event.type in ("stage.finished", "stage.retrying"):
             self._running.pop(event.stage, None)
-            self._task.pop(event.stage, None)
+            self._now.pop(event.stage, None)
         if line := event_line(event):
             self._say(event.at, f"{event.run} {line}")
 
     def _recorded(self, row: Recorded) -> None:
         if line := now_line(row):
-            self._task[row.stage] = line
+            self._now[row.stage] = line
         if self._verbose and (text := told_line(row)):
             self._say(row.at, f"{self._run} {row.stage} | {text}")
-        elif (row.at - self._last).total_seconds() > QUIET_FOR:
-            for stage, since in self._running.items():
-                ran = duration((row.at - since).total_seconds())
-                self._say(row.at, f"{self._run} {stage} running {ran} {self._task.get(stage, '')}")
+
+    def _break_silence(self) -> None:
+        """A job that says nothing gets killed by those who wait for it."""
+        while not self._over.wait(1.0):
+            now = datetime.now(UTC)
+            with self._saying:
+                if (now - self._last).total_seconds() > QUIET_FOR:
+                    for stage, since in list(self._running.items()):
+                        ran = duration((now - since).total_seconds())
+                        at = self._now.get(stage, "")
+                        self._say(now, f"{self._run} {stage} running {ran} {at}")
 
     def _say(self, at: datetime, text: str) -> None:
         self._last = at

@@ -58,6 +58,7 @@ class Driver:
         listener: Listener,
         interrupts: Interrupts,
         only_hosts: Mapping[str, tuple[str, ...]] | None = None,
+        borrowed: Mapping[str, Mapping[str, Json]] | None = None,
     ) -> None:
         self._app = app
         self._context = context
@@ -68,6 +69,7 @@ class Driver:
         self._listener = listener
         self._interrupts = interrupts
         self._only_hosts = dict(only_hosts or {})
+        self._borrowed = dict(borrowed or {})  # outputs of `once` stages that ran elsewhere
         self._attempts: dict[str, WatchedAttempt] = {}
         self._refused: list[moves.Event] = []  # starts that failed before an attempt existed
         self._asked = 0  # requests seen
@@ -353,6 +355,8 @@ class Driver:
         ran = self._stages.get(stage)
         if ran is not None and ran.status.good and self._run.action is Action.APPLY:
             return ran.outputs
+        if stage in self._borrowed:
+            return self._borrowed[stage]
         here = self._in_place.get(stage)
         return here.outputs if here else None
 

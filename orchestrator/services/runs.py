@@ -18,6 +18,7 @@ from orchestrator.model.definitions import Environment, Pipeline, StageKind, Whe
 from orchestrator.model.errors import Locked, NotFound, OrchestratorError, Refused
 from orchestrator.model.runs import (
     Action,
+    InPlace,
     Lease,
     RequestKind,
     Run,
@@ -310,10 +311,15 @@ def _drive(
         runs = tx.stage_runs(run.key)
         _, release_name, _, body = tx.release(run.release)
     graph = graph_of(pipeline)
+    once = _ran_elsewhere(app, pipeline, run)
     nodes = nodes_of(
         pipeline,
         graph,
-        left_out={**left_out_by(graph, run.select), **_nothing_to_destroy(pipeline, run.action)},
+        left_out={
+            **left_out_by(graph, run.select),
+            **_nothing_to_destroy(pipeline, run.action),
+            **{name: f"once: ran in {here.environment} already" for name, here in once.items()},
+        },
         recorded={stage.stage: stage for stage in runs},
     )
     limits = narrowest(pipeline.limits, environment.limits)
@@ -344,8 +350,28 @@ def _drive(
         listener=listener,
         interrupts=interrupts,
         only_hosts=only_hosts,
+        borrowed={name: here.outputs for name, here in once.items()},
     )
     return driver.drive()
+
+
+def _ran_elsewhere(app: App, pipeline: Pipeline, run: Run) -> Mapping[str, InPlace]:
+    """`once: release` stages that this very release ran in another environment already."""
+    once = [stage.name for stage in pipeline.stages.values() if stage.once]
+    if not once or run.action is not Action.APPLY:
+        return {}
+    with app.store.read() as tx:
+        places = [
+            here
+            for environment in app.project.environments
+            if environment != run.key.environment
+            for here in tx.in_place(pipeline.name, environment)
+        ]
+    return {
+        here.stage: here
+        for here in places
+        if here.stage in once and here.release == run.release and here.inputs_digest
+    }
 
 
 def _nothing_to_destroy(pipeline: Pipeline, action: Action) -> Mapping[str, str]:
