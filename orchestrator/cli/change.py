@@ -18,6 +18,7 @@ from orchestrator.services import runs
 from orchestrator.services.app import App
 from orchestrator.services.following import follow
 from orchestrator.services.interrupts import Interrupts
+from orchestrator.services.retrying import retry as run_again
 from orchestrator.wiring.app import opened_app
 
 Driven = Callable[[App, Screen, Interrupts], Run]
@@ -116,7 +117,7 @@ def retry(settings: Settings, run: str, from_stage: str, failed_hosts: bool) -> 
         left = _adopted(app, key, screen, interrupts)
         if left is not None and left.status is RunStatus.SUCCEEDED and not from_stage:
             return left
-        return runs.retry(
+        return run_again(
             app,
             key,
             from_stage=from_stage,

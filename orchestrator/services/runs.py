@@ -14,7 +14,7 @@ from orchestrator.core.nodes import narrowest, nodes_of
 from orchestrator.core.run_state import RunState
 from orchestrator.core.selection import left_out_by, select
 from orchestrator.model.codec import decode, encode
-from orchestrator.model.definitions import Environment, Pipeline, StageKind, When
+from orchestrator.model.definitions import Environment, Pipeline, StageKind
 from orchestrator.model.errors import Locked, NotFound, OrchestratorError, Refused
 from orchestrator.model.runs import (
     Action,
@@ -34,7 +34,7 @@ from orchestrator.services.driver import Driver, Listener
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.orders import RunContext
 from orchestrator.services.plans import StagePlan, planned
-from orchestrator.services.sources import Sources, prepared, same_environment, settled
+from orchestrator.services.sources import Sources, prepared, settled
 
 
 def start(
@@ -58,7 +58,7 @@ def start(
     sources = prepared(app, *asked)
     run, lock = _opened(app, *asked, action, select_, sources)
     with closing(lock):
-        return _drive(app, run, asked, listener=listener, interrupts=interrupts)
+        return drive(app, run, asked, listener=listener, interrupts=interrupts)
 
 
 def plan(
@@ -75,13 +75,13 @@ def plan(
     _allowed(app, *asked, Action.APPLY)
     sources = prepared(app, *asked)
     with app.store.read() as tx:
-        _refuse_second(app, tx.lease(pipeline, environment), RunKey(pipeline, environment, 0))
+        refuse_second(app, tx.lease(pipeline, environment), RunKey(pipeline, environment, 0))
     return planned(app, *asked, sources, patterns=select_, say=say, interrupts=interrupts)
 
 
 def adopt(app: App, key: RunKey, *, listener: Listener, interrupts: Interrupts) -> Run:
     """A run whose controller died, driven to its end. Raises Locked where it lives."""
-    lock = FileLock.taken(_lock_path(app, key))
+    lock = FileLock.taken(lock_path(app, key))
     if lock is None:
         raise Locked(
             f"{app.spoken(key)} is driven by another process.",
@@ -92,35 +92,7 @@ def adopt(app: App, key: RunKey, *, listener: Listener, interrupts: Interrupts) 
             run = tx.run(key)
         if run.status.ended:
             return run
-        return _drive(app, run, _as_run(run), listener=listener, interrupts=interrupts)
-
-
-def retry(
-    app: App,
-    key: RunKey,
-    *,
-    from_stage: str = "",
-    failed_hosts: bool = False,
-    listener: Listener,
-    interrupts: Interrupts,
-) -> Run:
-    """The run goes on from the stages that did not succeed, with the outputs recorded so far.
-
-    from_stage: that stage and all that depend on it run again as well. failed_hosts: Ansible
-    stages run only the hosts that failed or were not reached. Raises Refused where the run
-    succeeded, is not the environment's newest, or its environment's files changed since.
-    """
-    with app.store.read() as tx:
-        run, stages = tx.run(key), tx.stage_runs(key)
-        newest = tx.runs(pipeline=key.pipeline, environment=key.environment, limit=1)[0]
-    _may_retry(app, run, newest, from_stage)
-    asked = _as_run(run)
-    again = _again(asked[0], run.action, stages, from_stage)
-    hosts = _failed_hosts(stages) if failed_hosts else {}
-    same_environment(app, run, asked[1], asked[0])
-    run, lock = _reopened(app, run, again)
-    with closing(lock):
-        return _drive(app, run, asked, listener=listener, interrupts=interrupts, only_hosts=hosts)
+        return drive(app, run, as_run(run), listener=listener, interrupts=interrupts)
 
 
 def request(app: App, key: RunKey, kind: RequestKind) -> Run:
@@ -146,7 +118,7 @@ def request(app: App, key: RunKey, kind: RequestKind) -> Run:
 
 def is_driven(app: App, key: RunKey) -> bool:
     """Whether a living process drives the run."""
-    return is_held(_lock_path(app, key))
+    return is_held(lock_path(app, key))
 
 
 def is_left(app: App, key: RunKey) -> bool:
@@ -237,8 +209,8 @@ def _opened(
     with app.store.write() as tx:
         number = tx.next_number(pipeline.name, environment.name)
         key = RunKey(pipeline.name, environment.name, number)
-        _refuse_second(app, tx.lease(pipeline.name, environment.name), key)
-        lock = FileLock.taken(_lock_path(app, key))
+        refuse_second(app, tx.lease(pipeline.name, environment.name), key)
+        lock = FileLock.taken(lock_path(app, key))
         if lock is None:
             raise Locked(f"{app.spoken(key)} is being started by another process.")
         lease = tx.take_lease(
@@ -276,7 +248,7 @@ def _opened(
     return run, lock
 
 
-def _refuse_second(app: App, lease: Lease | None, key: RunKey) -> None:
+def refuse_second(app: App, lease: Lease | None, key: RunKey) -> None:
     if lease is None:
         return
     held = lease.purpose.removeprefix("run ")
@@ -297,7 +269,7 @@ def _refuse_second(app: App, lease: Lease | None, key: RunKey) -> None:
 # going on
 
 
-def _drive(
+def drive(
     app: App,
     run: Run,
     asked: tuple[Pipeline, Environment],
@@ -393,7 +365,7 @@ def _abandon(app: App, run: Run, error: OrchestratorError) -> None:
         tx.release_lease(run.key.pipeline, run.key.environment, run.lease_token)
 
 
-def _as_run(run: Run) -> tuple[Pipeline, Environment]:
+def as_run(run: Run) -> tuple[Pipeline, Environment]:
     """The definitions a run was started with, whatever the checkout says by now."""
     return (
         decode(Pipeline, run.definition["pipeline"]),
@@ -401,83 +373,6 @@ def _as_run(run: Run) -> tuple[Pipeline, Environment]:
     )
 
 
-# retrying
-
-
-def _may_retry(app: App, run: Run, newest: Run, from_stage: str) -> None:
-    name = app.spoken(run.key)
-    if not run.status.ended:
-        raise Refused(
-            f"{name} has not ended.",
-            holds="Nothing was started.",
-            next=f"Follow it: orchestrator wait {name}",
-        )
-    if run.status is RunStatus.SUCCEEDED and not from_stage:
-        raise Refused(
-            f"{name} succeeded; there is nothing to try again.",
-            next=f"From a stage: orchestrator retry {name} --from STAGE",
-        )
-    if newest.key != run.key:
-        raise Refused(
-            f"{app.spoken(newest.key)} ran after {name}; what stands there is no longer what "
-            f"{name} left.",
-            holds="Nothing was started.",
-            next=f"Start anew: orchestrator up {run.key.environment}",
-        )
-
-
-def _again(
-    pipeline: Pipeline, action: Action, stages: Sequence[StageRun], from_stage: str
-) -> tuple[StageRun, ...]:
-    chosen: tuple[str, ...] = ()
-    if from_stage:
-        pattern = f"{from_stage}..." if action is Action.APPLY else f"...{from_stage}"
-        chosen = select(graph_of(pipeline), (pattern,))
-
-    def stays(stage: StageRun) -> bool:
-        """What succeeded stays; what runs only after a failure, or always, is asked anew."""
-        when = pipeline.stages[stage.stage].when
-        return stage.status.good and when is When.SUCCESS and stage.stage not in chosen
-
-    return tuple(
-        stage
-        if stays(stage)
-        else replace(
-            stage, status=Status.PENDING, reason="", failures=(), started_at=None, ended_at=None
-        )
-        for stage in stages
-    )
-
-
-def _failed_hosts(stages: Sequence[StageRun]) -> dict[str, tuple[str, ...]]:
-    bad = ("failed", "unreachable", "not_reached")
-    chosen = {
-        stage.stage: tuple(host for host, state in stage.hosts.items() if state in bad)
-        for stage in stages
-        if stage.status is Status.FAILED
-    }
-    return {stage: hosts for stage, hosts in chosen.items() if hosts}
-
-
-def _reopened(app: App, run: Run, stages: Sequence[StageRun]) -> tuple[Run, FileLock]:
-    key, now = run.key, app.clock.now()
-    lock = FileLock.taken(_lock_path(app, key))
-    if lock is None:
-        raise Locked(f"{app.spoken(key)} is driven by another process.")
-    with app.store.write() as tx:
-        _refuse_second(app, tx.lease(key.pipeline, key.environment), key)
-        lease = tx.take_lease(
-            key.pipeline, key.environment, owner=app.actor, purpose=f"run {key}", at=now
-        )
-        run = replace(
-            run, status=RunStatus.RUNNING, ended_at=None, reason="", lease_token=lease.token
-        )
-        tx.save_run(run)
-        for stage in stages:
-            tx.save_stage_run(stage)
-        tx.audit(actor=app.actor, verb="run.retried", subject=str(key), at=now, body={})
-    return run, lock
-
-
-def _lock_path(app: App, key: RunKey) -> Path:
+def lock_path(app: App, key: RunKey) -> Path:
+    """The lock that the driver of a run holds."""
     return app.folder("attempts", key.pipeline) / f"{key.environment}-{key.number}.lock"

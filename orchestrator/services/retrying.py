@@ -1,0 +1,122 @@
+"""How does a run go on that did not succeed? It is reopened, with what it has recorded so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+
+from orchestrator.attempts.locks import FileLock
+from orchestrator.core.graph import graph_of
+from orchestrator.core.selection import select
+from orchestrator.model.definitions import Pipeline, When
+from orchestrator.model.errors import Locked, Refused
+from orchestrator.model.runs import Action, Run, RunKey, RunStatus, StageRun, Status
+from orchestrator.services.app import App
+from orchestrator.services.driver import Listener
+from orchestrator.services.interrupts import Interrupts
+from orchestrator.services.runs import as_run, drive, lock_path, refuse_second
+from orchestrator.services.sources import same_environment
+
+
+def retry(
+    app: App,
+    key: RunKey,
+    *,
+    from_stage: str = "",
+    failed_hosts: bool = False,
+    listener: Listener,
+    interrupts: Interrupts,
+) -> Run:
+    """The run goes on from the stages that did not succeed, with the outputs recorded so far.
+
+    from_stage: that stage and all that depend on it run again as well. failed_hosts: Ansible
+    stages run only the hosts that failed or were not reached. Raises Refused where the run
+    succeeded, is not the environment's newest, or its environment's files changed since.
+    """
+    with app.store.read() as tx:
+        run, stages = tx.run(key), tx.stage_runs(key)
+        newest = tx.runs(pipeline=key.pipeline, environment=key.environment, limit=1)[0]
+    _may_retry(app, run, newest, from_stage)
+    asked = as_run(run)
+    again = _again(asked[0], run.action, stages, from_stage)
+    hosts = _failed_hosts(stages) if failed_hosts else {}
+    same_environment(app, run, asked[1], asked[0])
+    run, lock = _reopened(app, run, again)
+    with closing(lock):
+        return drive(app, run, asked, listener=listener, interrupts=interrupts, only_hosts=hosts)
+
+
+def _may_retry(app: App, run: Run, newest: Run, from_stage: str) -> None:
+    name = app.spoken(run.key)
+    if not run.status.ended:
+        raise Refused(
+            f"{name} has not ended.",
+            holds="Nothing was started.",
+            next=f"Follow it: orchestrator wait {name}",
+        )
+    if run.status is RunStatus.SUCCEEDED and not from_stage:
+        raise Refused(
+            f"{name} succeeded; there is nothing to try again.",
+            next=f"From a stage: orchestrator retry {name} --from STAGE",
+        )
+    if newest.key != run.key:
+        raise Refused(
+            f"{app.spoken(newest.key)} ran after {name}; what stands there is no longer what "
+            f"{name} left.",
+            holds="Nothing was started.",
+            next=f"Start anew: orchestrator up {run.key.environment}",
+        )
+
+
+def _again(
+    pipeline: Pipeline, action: Action, stages: Sequence[StageRun], from_stage: str
+) -> tuple[StageRun, ...]:
+    chosen: tuple[str, ...] = ()
+    if from_stage:
+        pattern = f"{from_stage}..." if action is Action.APPLY else f"...{from_stage}"
+        chosen = select(graph_of(pipeline), (pattern,))
+
+    def stays(stage: StageRun) -> bool:
+        """What succeeded stays; what runs only after a failure, or always, is asked anew."""
+        when = pipeline.stages[stage.stage].when
+        return stage.status.good and when is When.SUCCESS and stage.stage not in chosen
+
+    return tuple(
+        stage
+        if stays(stage)
+        else replace(
+            stage, status=Status.PENDING, reason="", failures=(), started_at=None, ended_at=None
+        )
+        for stage in stages
+    )
+
+
+def _failed_hosts(stages: Sequence[StageRun]) -> dict[str, tuple[str, ...]]:
+    bad = ("failed", "unreachable", "not_reached")
+    chosen = {
+        stage.stage: tuple(host for host, state in stage.hosts.items() if state in bad)
+        for stage in stages
+        if stage.status is Status.FAILED
+    }
+    return {stage: hosts for stage, hosts in chosen.items() if hosts}
+
+
+def _reopened(app: App, run: Run, stages: Sequence[StageRun]) -> tuple[Run, FileLock]:
+    key, now = run.key, app.clock.now()
+    lock = FileLock.taken(lock_path(app, key))
+    if lock is None:
+        raise Locked(f"{app.spoken(key)} is driven by another process.")
+    with app.store.write() as tx:
+        refuse_second(app, tx.lease(key.pipeline, key.environment), key)
+        lease = tx.take_lease(
+            key.pipeline, key.environment, owner=app.actor, purpose=f"run {key}", at=now
+        )
+        run = replace(
+            run, status=RunStatus.RUNNING, ended_at=None, reason="", lease_token=lease.token
+        )
+        tx.save_run(run)
+        for stage in stages:
+            tx.save_stage_run(stage)
+        tx.audit(actor=app.actor, verb="run.retried", subject=str(key), at=now, body={})
+    return run, lock
