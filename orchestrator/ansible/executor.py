@@ -64,15 +64,8 @@ class AnsibleExecutor:
             return ""
         work = replace(work, spec=replace(_spec(work), requirements=""))  # none are needed to look
         with _ready(work, report) as ready:
-            if ready.inventory.only_values:
-                targets = [(host.address, host.port) for host in ready.inventory.hosts]
-            else:
-                with ready.vault.in_background():
-                    found = targets_of(listed_inventory(work, ready.command))
-                if found is None:
-                    return ""
-                targets = found
-        if silent(targets):
+            targets = _targets(ready)
+        if targets is None or silent(targets):
             return ""
         if not targets:
             return "inputs equal, and no host but this machine"
@@ -230,6 +223,14 @@ def _nobody_answers(work: Work, answer: _Answer) -> Outcome:
     stopped = stopped_outcome(work, answer.heard)
     failure = Failure(where=_spec(work).playbook, what=what)
     return replace(stopped, status=Status.FAILED, failures=(failure,))
+
+
+def _targets(ready: _Ready) -> list[tuple[str, int]] | None:
+    """(address, port) of all hosts. Ansible is asked only where its files may say something."""
+    if ready.inventory.only_values:
+        return [(host.address, host.port) for host in ready.inventory.hosts]
+    with ready.vault.in_background():
+        return targets_of(listed_inventory(ready.work, ready.command))
 
 
 def _does_not_load(outcome: Outcome) -> DefinitionError:

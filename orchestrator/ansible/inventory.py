@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from orchestrator.ansible.unsafe import as_data, write_private, written
 from orchestrator.model.definitions import AnsibleSpec
 from orchestrator.model.errors import DefinitionError
@@ -50,7 +52,7 @@ def inventory_of(work: Work, spec: AnsibleSpec, folder: Path) -> Inventory:
     Raises DefinitionError naming every entry that is wrong, before anything was started.
     """
     own = work.inventories / "hosts.yaml"
-    has_own = own.is_file() and bool(own.read_text("utf-8").strip())  # empty: Ansible refuses it
+    has_own = own.is_file() and not _says_nothing(own)
     sources = [own] if has_own else []
     problems: list[str] = []
     hosts: dict[str, Host] = {}
@@ -146,6 +148,14 @@ def _places(work: Work, path: Path) -> Iterator[Path]:
     yield work.project / path
     if path.parts[:2] == ("inventories", work.inventories.name):
         yield work.inventories.joinpath(*path.parts[2:])
+
+
+def _says_nothing(path: Path) -> bool:
+    """Empty or comments alone, which Ansible would refuse. Broken YAML is Ansible's to explain."""
+    try:
+        return yaml.compose(path.read_text("utf-8", "replace"), Loader=yaml.SafeLoader) is None
+    except yaml.YAMLError:
+        return False
 
 
 def _lend_group_vars(work: Work, folder: Path) -> None:

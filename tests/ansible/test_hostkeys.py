@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 import hmac
 
-from orchestrator.ansible.hostkeys import pinned_lines, without
+import pytest
+
+from orchestrator.ansible.hostkeys import pinned_lines, ssh_options, without
 from orchestrator.ansible.inventory import Host
+from orchestrator.model.definitions import HostKeys
+from tests.ansible.projects import Site
 
 KEY = "ssh-ed25519 AAAAC3Nz"
 
@@ -25,6 +29,26 @@ def test_ports_stand_in_brackets() -> None:
         Host(name="c", address="10.0.0.3"),
     ]
     assert pinned_lines(hosts) == [f"10.0.0.1 {KEY}\n", f"[127.0.0.1]:2222 {KEY}\n"]
+
+
+def test_each_policy_has_its_files(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pinned hosts are known by their key alone; static ones by files of the team and the user."""
+    monkeypatch.setenv("HOME", str(site.root))
+    (site.root / ".ssh").mkdir()
+    (site.root / ".ssh/known_hosts").write_text(f"10.0.0.1 {KEY}old\n10.0.0.8 {KEY}8")
+    (site.inventories / "known_hosts").write_text(f"10.0.0.9 {KEY}9\n")
+    hosts = [Host(name="a", address="10.0.0.1", key=KEY)]
+    own = site.root / "own"
+    own.mkdir()
+    options = ssh_options(site.work(), HostKeys.PINNED, hosts, own)
+    assert "StrictHostKeyChecking=yes" in options
+    assert f'UserKnownHostsFile="{own}/known_hosts"' in options
+    lines = (own / "known_hosts").read_text().splitlines()
+    assert lines == [f"10.0.0.1 {KEY}", f"10.0.0.9 {KEY}9", f"10.0.0.8 {KEY}8"]
+    assert ssh_options(site.work(), HostKeys.KNOWN_HOSTS, hosts, own) == [
+        "-o",
+        "StrictHostKeyChecking=yes",
+    ]
 
 
 def test_lines_naming_a_pinned_host_are_left_out() -> None:

@@ -40,6 +40,14 @@ def test_without_any_source_there_is_an_empty_one(site: Site) -> None:
     assert found.only_values
 
 
+@pytest.mark.parametrize("text", ["", "---\n# nobody yet\n"])
+def test_an_empty_hosts_file_is_left_out(site: Site, text: str) -> None:
+    """Ansible refuses a file that says nothing; a team may well have one."""
+    site.hosts(text)
+    found = inventory_of(site.work(), AnsibleSpec(playbook="p.yml"), site.root)
+    assert [path.name for path in found.sources] == ["none.yaml"]
+
+
 @pytest.mark.slow
 def test_scripts_and_constructed_groups_work(site: Site) -> None:
     """A dynamic script and a plugin's configuration add hosts and groups, static ones stay."""
