@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
+from orchestrator.files.descriptions import description_of
 from orchestrator.files.kinds.access import AccessKeys
 from orchestrator.files.kinds.environment import EnvironmentKeys
 from orchestrator.files.kinds.gate import GateKeys
@@ -31,6 +32,9 @@ def json_schema() -> dict[str, Any]:
     Where a reference may stand the schema takes any text, or any value at all.
     """
     schema: dict[str, Any] = _plain(TypeAdapter(_Definition).json_schema())
+    for model, definition in schema["$defs"].items():
+        for key, item in definition["properties"].items():
+            item["description"] = description_of(model, key)
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "Orchestrator definitions"
     return schema

@@ -52,6 +52,17 @@ def test_refuses_what_is_wrong(old: str, new: str) -> None:
     assert not all(judge.is_valid(document) for document in changed)
 
 
+def test_every_key_is_described() -> None:
+    """An editor has a sentence for every key that it completes."""
+    bare = [
+        f"{model}.{key}"
+        for model, definition in json_schema()["$defs"].items()
+        for key, item in definition["properties"].items()
+        if not item["description"]
+    ]
+    assert bare == []
+
+
 def test_kind_decides() -> None:
     """`kind` tells the five kinds apart."""
     assert json_schema()["discriminator"]["propertyName"] == "kind"
