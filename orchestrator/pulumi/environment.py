@@ -48,11 +48,22 @@ def cli_env(
         env["PULUMI_HOME"] = home
     if not acquire_plugins:
         env["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
-    env["PULUMI_BACKEND_URL"] = backend
+    env["PULUMI_BACKEND_URL"] = without_sidecars(backend)
     env[PASSPHRASE] = passphrase
     env["PULUMI_PYTHON_CMD"] = str(interpreter)  # for Python dynamic providers
     env["ORCHESTRATOR_PYTHON"] = sys.executable
     return env
+
+
+def without_sidecars(backend: str) -> str:
+    """A folder's URL such that no `.attrs` file is written beside each state file.
+
+    They are not written atomically: killed at that moment, Pulumi leaves an empty one, and then
+    says "failed to load checkpoint: EOF" for ever (3.259.0, seen; `FileStack` mends such ones).
+    """
+    if not backend.startswith("file://") or "metadata=" in backend:
+        return backend
+    return f"{backend}{'&' if '?' in backend else '?'}metadata=skip"
 
 
 def program_env(

@@ -70,11 +70,23 @@ class FileStack:
         CLI refuses to start, naming them.
         """
         folder = self.root / ".pulumi" / "locks" / "organization" / self.project / self.stack
-        return tuple(
+        gone = tuple(
             holder
             for path in sorted(folder.glob("*.json"))
             if (holder := _dead_holder(path)) and _removed(path)
         )
+        if gone:  # nobody is writing the state: what was half written can go
+            self._remove_torn()
+        return gone
+
+    def _remove_torn(self) -> None:
+        """Unfinished state files, and empty sidecars: with those the CLI reads no state at all."""
+        folder = self.root / ".pulumi" / "stacks" / self.project
+        torn = [
+            path for path in folder.glob(f"{self.stack}.json*.attrs") if not path.stat().st_size
+        ]
+        for path in (*torn, *folder.glob(f"{self.stack}.json*.tmp")):
+            path.unlink(missing_ok=True)
 
 
 def file_stack(backend: str, project: str, stack: str) -> FileStack | None:

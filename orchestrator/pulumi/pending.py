@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.pulumi.urns import address_of, name_of, type_of
+from orchestrator.pulumi.urns import PROVIDER, address_of, name_of, type_of
 
 _PREFIXES = {  # providers whose ids are <prefix>-<first 12 hex digits of sha256 of the URN>
     "lighthost:index:Network": "network",
@@ -40,6 +40,7 @@ def pending_in(deployment: Mapping[str, Any]) -> Pending:
         for operation in deployment.get("pending_operations") or ()
         if operation.get("type") == "creating"
     ]
+    urns = [urn for urn in urns if not type_of(urn).startswith(PROVIDER)]  # nothing in the world
     known = {urn: derived for urn in urns if (derived := derived_id(urn))}
     return Pending(ids=known, unknown=tuple(urn for urn in urns if urn not in known))
 

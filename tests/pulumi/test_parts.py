@@ -31,6 +31,7 @@ from tests.pulumi.attempt import read_yaml
 
 URN = "urn:pulumi:dev::site::site:parts:Part$lighthost:index:Host::web-1"
 OTHER = "urn:pulumi:dev::site::aws:s3/bucket:Bucket::logs"
+PROVIDER = "urn:pulumi:dev::site::pulumi:providers:lighthost::default_0_1_0"
 MASKED = {SIGNATURE: SECRET_MARK, "ciphertext": "[secret]"}
 
 
@@ -113,6 +114,7 @@ def test_unfinished_creates_are_adopted() -> None:
         "pending_operations": [
             {"type": "creating", "resource": {"urn": URN, "inputs": inputs}},
             {"type": "deleting", "resource": {"urn": "x"}},
+            {"type": "creating", "resource": {"urn": PROVIDER}},
         ],
     }
     pending = pending_in(deployment)
@@ -172,7 +174,7 @@ def test_environments_pass_only_what_is_listed(tmp_path: Path) -> None:
         acquire_plugins=False,
     )
     program = program_env(outer, credentials=credentials, interpreter=tmp_path, mark="m")
-    assert cli["PULUMI_BACKEND_URL"] == "file:///b"
+    assert cli["PULUMI_BACKEND_URL"] == "file:///b?metadata=skip"
     assert cli["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
     assert {"DATABASE_URL", "PULUMI_ACCESS_TOKEN"}.isdisjoint([*cli, *program])
     assert program["KEY"] == "k"
@@ -180,7 +182,7 @@ def test_environments_pass_only_what_is_listed(tmp_path: Path) -> None:
 
 
 def test_only_dead_locks_of_this_machine_go(tmp_path: Path) -> None:
-    """A lock goes if its process is gone or is no Pulumi; another machine's stays."""
+    """A lock goes if its process is gone or is no Pulumi, and what it left half written with it."""
     stack = FileStack(root=tmp_path, project="site", stack="dev")
     folder = tmp_path / ".pulumi/locks/organization/site/dev"
     folder.mkdir(parents=True)
@@ -189,7 +191,12 @@ def test_only_dead_locks_of_this_machine_go(tmp_path: Path) -> None:
         _lock(folder / f"{name}.json", pid, host)
     _lock(folder / "elsewhere.json", 2**22 - 1, "elsewhere")
     (folder / "torn.json").write_text("{")
+    stacks = tmp_path / ".pulumi/stacks/site"
+    stacks.mkdir(parents=True)
+    for name, text in (("dev.json", "{}"), ("dev.json.attrs", ""), ("dev.json.1.tmp", "{")):
+        (stacks / name).write_text(text)
     assert len(stack.remove_dead_locks()) == 2
+    assert [path.name for path in stacks.iterdir()] == ["dev.json"]
     assert {path.name for path in folder.iterdir()} == {"elsewhere.json", "torn.json"}
 
 
