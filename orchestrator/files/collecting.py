@@ -35,6 +35,11 @@ class Collected:
     gates: dict[str, Loaded[Gate]] = field(default_factory=dict)
     access: Loaded[AccessKeys] | None = None
     named: dict[str, set[str]] = field(default_factory=dict)  # kind -> names, broken ones too
+    broken: set[str] = field(default_factory=set)  # files that may hold more than could be read
+
+    def may_have_more(self, *folders: str) -> bool:
+        """Whether a file below one of these could not be read as a whole."""
+        return any(file.startswith(folders) for file in self.broken)
 
 
 def collect(reading: Reading, environments_from: Mapping[str, FilePath]) -> Collected:
@@ -53,7 +58,7 @@ def collect(reading: Reading, environments_from: Mapping[str, FilePath]) -> Coll
 
 class _Collecting:
     def __init__(self, reading: Reading) -> None:
-        self.collected = Collected()
+        self.collected = Collected(broken=reading.broken)
         self._reading = reading
 
     def read(self, file: str, kinds: tuple[str, ...]) -> None:
@@ -77,7 +82,7 @@ class _Collecting:
             self._complain("only one environment may stand in this file", other)
         if not self._reading.kind(document, ("Environment",)):
             return
-        merged, files = extended(document, file, self._reading, root)
+        merged, files, left_out = extended(document, file, self._reading, root)
         loaded = self._reading.checked(merged, EnvironmentKeys, "Environment")
         if loaded is None:
             return
@@ -86,7 +91,7 @@ class _Collecting:
             message = f"'name' must be {name}, like its folder, not '{loaded.value.name}'"
             self._reading.complain([Problem(message=message, position=at)])
         value = replace(environment_of(loaded.value, merged, files), name=name)
-        self.collected.environments[name] = with_left_out(loaded, value, frozenset())
+        self.collected.environments[name] = with_left_out(loaded, value, left_out)
 
     def finish(self) -> None:
         if self.collected.project or "Project" in self.collected.named:

@@ -20,23 +20,27 @@ from orchestrator.files.words import did_you_mean
 from orchestrator.files.yaml_reader import Document
 from orchestrator.model.positions import Problem
 
+_EXTENDS: Path = ("extends",)  # left out: anything may be missing
 _HEADER = ("apiVersion", "kind")
 _OF_ONE_FILE = ("extends", "name")
 
 
 def extended(
     document: Document, file: str, reading: Reading, root: FilePath
-) -> tuple[Document, tuple[str, ...]]:
-    """The document with all it extends merged in, and the files it came from, its own first.
+) -> tuple[Document, tuple[str, ...], frozenset[Path]]:
+    """The document with all it extends merged in, the files it came from, and what was left out.
 
     An entry of `extends` is looked for beside the file that names it, then in inventories/. What
     leaves the project, is missing or extends itself is a problem of the reading.
     """
-    return _Extending(reading, root).document(document, file, (file,))
+    extending = _Extending(reading, root)
+    merged, files = extending.document(document, file, (file,))
+    return merged, files, frozenset(extending.left_out)
 
 
 class _Extending:
     def __init__(self, reading: Reading, root: FilePath) -> None:
+        self.left_out: set[Path] = set()
         self._reading = reading
         self._root = root
 
@@ -76,6 +80,7 @@ class _Extending:
         else:
             return found
         self._reading.complain([Problem(message=message, position=at.value, help=help)])
+        self.left_out.add(_EXTENDS)
         return ""
 
     def _is_inside(self, name: str) -> bool:
@@ -89,6 +94,8 @@ class _Extending:
     def _part(self, file: str, chain: tuple[str, ...]) -> tuple[Document, tuple[str, ...]]:
         """A shared part, already merged with what it extends itself."""
         documents = self._reading.documents(file, self._root)
+        if file in self._reading.broken:
+            self.left_out.add(_EXTENDS)
         if len(documents) != 1 or not isinstance(documents[0].data, Mapping):
             if documents:
                 at = documents[-1].place(()).value
@@ -102,6 +109,7 @@ class _Extending:
         )
         _, problems, left_out = checked(bare, SharedKeys, file)
         self._reading.complain(problems)
+        self.left_out |= left_out
         if left_out:
             bare = _cleaned(bare, left_out)
         return self.document(bare, file, chain)

@@ -46,6 +46,7 @@ class Reading:
     root: FilePath
     sources: Sources = field(default_factory=Sources)
     problems: list[Problem] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)  # files of which something could not be read
     _doubtful: set[Position] = field(default_factory=set)
 
     def complain(self, problems: Iterable[Problem]) -> None:
@@ -58,8 +59,11 @@ class Reading:
         """The documents of a file; of none where it cannot be read, which is a problem then."""
         source = self._source(file, root or self.root)
         if source is None:
+            self.broken.add(file)
             return ()
         documents, problems = read(source)
+        if problems:
+            self.broken.add(file)
         self.complain(problems)
         self._doubtful.update(p.position for p in problems if p.position)
         placed = []
@@ -77,11 +81,13 @@ class Reading:
             message = (
                 f"a definition must be a map with apiVersion and kind, not {shown(document.data)}"
             )
+            self.broken.add(at.value.file)
             self.complain([Problem(message=message, position=at.value)])
             return ""
         kind, kinds = document.data.get("kind"), list(allowed)
         if kind in kinds:
             return str(kind)
+        self.broken.add(at.value.file)
         expected = " or ".join(kinds)
         if kind is None:
             message, help = "key 'kind' is missing", f"this file holds kind: {expected}"

@@ -409,7 +409,6 @@ def test_environments(tmp_path: Path, old: str, new: str, problems: list[str]) -
             "6:7 environment 'prod' names the gate 'production', which does not exist",
         ]),
         ("kind: Gate", "kind: Pipeline", [
-            "6:7 environment 'prod' names the gate 'production', which does not exist",
             "2:7 'kind' must be Gate or Access here, not text 'Pipeline'",
         ]),
     ],
@@ -505,6 +504,24 @@ def test_all_files_at_once(tmp_path: Path) -> None:
         "pipelines/broken.yaml:2",
         "policies/production.yaml:7",
     ]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (MAIN, "a: ["),
+        (MAIN, ORCHESTRATOR.replace("kind: Pipeline", "kind: Pipelin")),
+        (PRODUCTION, GATE + "a: b: c\n"),
+        ("policies/access.yaml", "a: ["),
+        ("inventories/common.yaml", "secrts: {}\n"),
+        ("inventories/common.yaml", "a: ["),
+    ],
+)
+def test_a_broken_file_is_one_problem(tmp_path: Path, file: str, text: str) -> None:
+    """What only follows from a file that cannot be read is not told."""
+    prod = FILES["inventories/prod/environment.yaml"].replace("web_count: 3, ", "")
+    project = {**FILES, "inventories/prod/environment.yaml": prod} if "common" in file else FILES
+    assert len(validate(write(tmp_path, {**project, file: text}))) == 1
 
 
 def test_a_key_in_two_places_is_a_warning(tmp_path: Path) -> None:

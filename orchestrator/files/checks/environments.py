@@ -9,7 +9,7 @@ from orchestrator.core.references import references_in
 from orchestrator.core.scope import Scope
 from orchestrator.core.uses import misuses_of_value
 from orchestrator.files.checks.pipelines import literal_secret, unknown, value_claim
-from orchestrator.files.collecting import Collected
+from orchestrator.files.collecting import PROJECT_FILE, Collected
 from orchestrator.files.loading import Loaded
 from orchestrator.model.definitions import Environment, Pipeline, Stage, Variable
 from orchestrator.model.positions import Problem
@@ -99,8 +99,9 @@ def _stage_references(stage: Stage) -> Iterator[Reference]:
 
 def _unknown_vars(loaded: Loaded[Environment], collected: Collected) -> Iterator[Problem]:
     pipelines = list(collected.pipelines.values())
-    if len(collected.named.get("Pipeline", ())) != len(pipelines):
-        return  # one could not be read: it may declare them
+    unread = len(collected.named.get("Pipeline", ())) != len(pipelines)
+    if unread or collected.may_have_more(PROJECT_FILE, "pipelines/"):
+        return  # what could not be read may declare them
     known = list(dict.fromkeys(name for item in pipelines for name in item.value.vars))
     for name in loaded.value.vars:
         whole = all(item.is_whole("vars", name) and not _typo_in(item) for item in pipelines)
@@ -130,7 +131,7 @@ def _gate(loaded: Loaded[Environment], collected: Collected) -> Iterator[Problem
         return
     at = loaded.document.place(("gate",)).value
     known = collected.named.get("Gate", set())
-    if gate not in known:
+    if gate not in known and not collected.may_have_more("policies/"):
         message = f"environment '{loaded.value.name}' names the gate '{gate}', which does not exist"
         help = unknown(gate, sorted(known))
         if help == "there are none":
