@@ -16,6 +16,7 @@ from orchestrator.core.references import (
     resolve,
     resolve_spec,
 )
+from orchestrator.model.codec import decode_value, encode
 from orchestrator.model.definitions import AnsibleSpec, CommandSpec
 from orchestrator.model.positions import Position
 from orchestrator.model.values import Reference, Secret, Text, Tree
@@ -188,3 +189,14 @@ def test_any_text(text: str) -> None:
         marked = text[problem.offset : problem.offset + problem.length]
         parsed = "" if len(marked) == problem.length > 0 else "misplaced"
     assert not isinstance(parsed, str) or "${{" not in text or "$${{" in text or parsed == ""
+
+
+def test_a_waiting_secret_is_sealed_in_json() -> None:
+    """A secret beside a reference that still waits goes into JSON sealed, and comes back."""
+    text = Text(parts=("u:", Secret("s3"), "@", ref("secrets.pw")))
+    written = encode(text, lambda value: f"sealed {value}")
+    assert "Secret" not in str(written)
+    read: object = decode_value(written, lambda sealed: sealed.removeprefix("sealed "))
+    assert read == text
+    with pytest.raises(ValueError, match="cannot be written in clear"):
+        encode(text)
