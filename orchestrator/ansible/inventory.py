@@ -153,9 +153,10 @@ def _places(work: Work, path: Path) -> Iterator[Path]:
 def _says_nothing(path: Path) -> bool:
     """Empty or comments alone, which Ansible would refuse. Broken YAML is Ansible's to explain."""
     try:
-        return yaml.compose(path.read_text("utf-8", "replace"), Loader=yaml.SafeLoader) is None
+        node = yaml.compose(path.read_text("utf-8", "replace"), Loader=yaml.SafeLoader)
     except yaml.YAMLError:
         return False
+    return node is None or (isinstance(node, yaml.ScalarNode) and not node.value)
 
 
 def _lend_group_vars(work: Work, folder: Path) -> None:
