@@ -15,7 +15,7 @@ from orchestrator.files.environment_digest import (
 from orchestrator.model.definitions import Environment
 from orchestrator.model.errors import ReleaseError
 from orchestrator.model.positions import Position
-from tests.files.projects import write
+from tests.files.repositories import write
 from tests.files.test_mirror import there
 
 DEV = Environment(

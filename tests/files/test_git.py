@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.files.git import Repository, toplevel
 from orchestrator.model.errors import NotFound, ToolError
-from tests.files.projects import PROJECT, commit, git, write
+from tests.files.repositories import PROJECT, commit, git, write
 
 
 def test_a_project_in_a_subfolder(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from orchestrator.files.working_tree import LEFT_OUT
 from orchestrator.model.errors import ReleaseError
 from orchestrator.store.opening import memory_store
 from orchestrator.store.store import DatabaseStore
-from tests.files.projects import PROJECT, commit, git, write
+from tests.files.repositories import PROJECT, commit, git, write
 
 AT = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
 
