@@ -107,8 +107,11 @@ class AttemptFolder:
         return answer
 
     def ask_cancel(self, how: str) -> None:
-        """The attempt will see that it shall stop ("cancelled") or end at once ("kill")."""
-        if self.path.exists():
+        """The attempt will see that it shall stop ("cancelled") or end at once ("kill").
+
+        Whoever asked it to end at once is not taken back by one who asks politely.
+        """
+        if self.path.exists() and (how == "kill" or not self.cancel.exists()):
             write_whole(self.cancel, how)
 
     def remove(self) -> None:

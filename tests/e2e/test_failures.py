@@ -155,7 +155,7 @@ def test_on_failure_stop_starts_nothing_more(make: Make, world: Path) -> None:
 def test_a_stage_is_tried_again(make: Make, world: Path) -> None:
     """Attempts, backoff and causes: `on: [failed]` tries a failure again, until it succeeds."""
     script = f"test $(wc -l < {world}/flaky) -ge 3"
-    retry = {"attempts": 3, "on": ["failed"], "backoff": "100ms"}
+    retry = {"attempts": 3, "on": ["failed"], "backoff": "0s"}
     tiny = make(command(world, "flaky", script, retry=retry))
     answer = tiny.ask("up", "dev", "--yes")
     assert answer.code == 0, answer.err
@@ -166,7 +166,7 @@ def test_a_stage_is_tried_again(make: Make, world: Path) -> None:
 
 def test_another_cause_is_not_tried_again(make: Make, world: Path) -> None:
     """`on: [timeout]` does not try a failure again."""
-    retry = {"attempts": 3, "on": ["timeout"], "backoff": "100ms"}
+    retry = {"attempts": 3, "on": ["timeout"], "backoff": "0s"}
     tiny = make(command(world, "bad", "exit 1", retry=retry))
     assert tiny.ask("up", "dev", "--yes").code == 4
     assert tiny.count("bad") == 1
@@ -174,7 +174,7 @@ def test_another_cause_is_not_tried_again(make: Make, world: Path) -> None:
 
 def test_a_stage_may_take_no_longer_than_its_timeout(make: Make, world: Path) -> None:
     """A time-out ends the tool, is said as such, and is a cause to try again."""
-    retry = {"attempts": 2, "on": ["timeout"], "backoff": "100ms"}
+    retry = {"attempts": 2, "on": ["timeout"], "backoff": "0s"}
     tiny = make(command(world, "slow", "exec sleep 1000", timeout="1s", retry=retry))
     answer = tiny.ask("up", "dev", "--yes")
     assert answer.code == 4

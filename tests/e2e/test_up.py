@@ -31,7 +31,7 @@ def test_outputs_are_handed_on_typed(make: Make, world: Path) -> None:
 
 @pytest.mark.parametrize(
     ("script", "said"),
-    [("true", "did not come"), ('echo \'{"count": "many"}\' > $ORCHESTRATOR_OUTPUT', "count")],
+    [("true", "did not export"), ('echo \'{"count": "many"}\' > $ORCHESTRATOR_OUTPUT', "count")],
 )
 def test_a_declared_output_that_does_not_come(
     make: Make, world: Path, script: str, said: str
