@@ -26,7 +26,8 @@ from orchestrator.model.errors import ExecutorError
 AttemptMain = Callable[[AttemptFolder, Mapping[str, str]], None]
 """Carries out one attempt; the second argument holds the variables it may read secrets from."""
 
-_PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "TMPDIR", "SSL_CERT_FILE")
+# Who and where we are, and where tools keep their things; no value of these is a secret.
+_PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "TMPDIR", "PULUMI_HOME")
 _PASSED_PREFIXES = ("XDG_", "ORCHESTRATOR_", "LIGHTHOSTS_")
 
 

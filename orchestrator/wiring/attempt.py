@@ -35,7 +35,7 @@ from orchestrator.wiring.clock import SystemClock
 
 EXECUTORS: Mapping[StageKind, Callable[[Work], StageExecutor]] = {
     StageKind.PULUMI: lambda work: PulumiExecutor(
-        Surroundings(read_yaml=plain_yaml, checkout=work.checkout)
+        Surroundings(read_yaml=plain_yaml, checkout=work.checkout, acquire_plugins=True)
     ),
     StageKind.ANSIBLE: lambda _: AnsibleExecutor(),
     StageKind.COMMAND: lambda _: CommandExecutor(),
