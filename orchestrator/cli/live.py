@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.screens import now_line, told_line
+from orchestrator.cli.lines import now_line, told_line
 from orchestrator.cli.words import COLORS, PLAIN_SYMBOLS, SYMBOLS, duration, stage_words
 from orchestrator.model.events import Recorded, RunEvent
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import click
 
-from orchestrator.cli.screens import as_json, told_line
+from orchestrator.cli.lines import as_json, told_line
 from orchestrator.cli.settings import Settings, pass_settings
 from orchestrator.model.errors import NotFound
 from orchestrator.model.events import Recorded
