@@ -6,6 +6,7 @@ the run reads both (services.runs.adopt).
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ from orchestrator.model.runs import (
     Outcome,
     RequestKind,
     Run,
+    RunStatus,
     StageRun,
     Status,
 )
@@ -278,6 +280,9 @@ class Driver:
     def _end_run(self, tx: Transaction, run: Run, now: datetime) -> RunEvent:
         key = run.key
         self._run = replace(run, ended_at=now)
+        if run.action is Action.DESTROY and run.status is RunStatus.SUCCEEDED and not run.select:
+            # While the lease is held: whoever comes next lays its own release there.
+            shutil.rmtree(self._context.tree, ignore_errors=True)
         tx.save_run(self._run)
         tx.release_lease(key.pipeline, key.environment, run.lease_token)
         tx.audit(
