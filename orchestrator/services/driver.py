@@ -6,6 +6,7 @@ the run reads both (services.runs.adopt).
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -97,6 +98,8 @@ class Driver:
                 self._step([])
         finally:
             hints.close()
+            with contextlib.suppress(OSError):  # attempts live on in it
+                self._app.run_folder(self._run.key).rmdir()
         return self._run
 
     def _step(self, events: list[moves.Event]) -> None:
