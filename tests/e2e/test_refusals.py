@@ -21,43 +21,43 @@ BROKEN = {
     "broken YAML": ("stages: [one\n", "orchestrator.yaml:1"),
     "a key twice": (
         "stages:\n  one: { command: [echo] }\n  one: { command: [echo] }\n",
-        "orchestrator.yaml:10",
+        "orchestrator.yaml:11",
     ),
     "an unknown key": (
         "stages:\n  one: { comand: [echo] }\n",
-        "orchestrator.yaml:9",
+        "orchestrator.yaml:10",
         "comand",
         "command",
     ),
-    "a wrong type": ("stages:\n  one: { command: [echo], timeout: [] }\n", "orchestrator.yaml:9"),
+    "a wrong type": ("stages:\n  one: { command: [echo], timeout: [] }\n", "orchestrator.yaml:10"),
     "a shell": ("stages:\n  one: { command: echo hello }\n", "there is no shell"),
     "a stage nobody knows": (
         "stages:\n  one: { command: [echo], needs: [tow] }\n  two: { command: [echo] }\n",
-        "orchestrator.yaml:9",
+        "orchestrator.yaml:10",
         "'tow'",
         "two",
     ),
     "an output nobody declares": (
         "stages:\n  one: { command: [echo] }\n"
         '  two: { command: [echo, "${{ stages.one.outputs.a }}"] }\n',
-        "orchestrator.yaml:10",
+        "orchestrator.yaml:11",
     ),
     "a circle": (
         "stages:\n  one: { command: [echo], needs: [three] }\n"
         "  two: { command: [echo], needs: [one] }\n"
         "  three: { command: [echo], needs: [two] }\n",
-        "orchestrator.yaml:9",
         "orchestrator.yaml:10",
         "orchestrator.yaml:11",
+        "orchestrator.yaml:12",
     ),
     "a playbook that is missing": (
         "stages:\n  one: { ansible: { playbook: playbooks/none.yml } }\n",
-        "orchestrator.yaml:9",
+        "orchestrator.yaml:10",
         "playbooks/none.yml",
     ),
     "a stack that is missing": (
         "stages:\n  one: { pulumi: { project: stacks/none } }\n",
-        "orchestrator.yaml:9",
+        "orchestrator.yaml:10",
         "stacks/none",
     ),
 }
@@ -91,7 +91,7 @@ def test_all_mistakes_at_once(make: Make) -> None:
     tiny.environment("dev", "secret: {}\n")
     answer = tiny.ask("up", "dev", "--yes")
     assert answer.code == 2
-    for place in ("orchestrator.yaml:9", "orchestrator.yaml:10", "dev/environment.yaml:4"):
+    for place in ("orchestrator.yaml:10", "orchestrator.yaml:11", "dev/environment.yaml:4"):
         assert place in answer.err, answer.err
 
 
