@@ -227,8 +227,8 @@ def _nobody_answers(work: Work, answer: _Answer) -> Outcome:
 
 def _targets(ready: _Ready) -> list[tuple[str, int]] | None:
     """(address, port) of all hosts. Ansible is asked only where its files may say something."""
-    if ready.inventory.only_values:
-        return [(host.address, host.port) for host in ready.inventory.hosts]
+    if ready.inventory.listed is not None:
+        return targets_of(ready.inventory.listed)
     with ready.vault.in_background():
         return targets_of(listed_inventory(ready.work, ready.command))
 

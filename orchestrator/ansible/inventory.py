@@ -7,13 +7,14 @@ is never passed: Ansible would read environment.yaml in it as an inventory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from orchestrator.ansible.own_files import listed_plainly
 from orchestrator.ansible.unsafe import as_data, write_private, written
 from orchestrator.model.definitions import AnsibleSpec
 from orchestrator.model.errors import DefinitionError
@@ -43,7 +44,7 @@ class Inventory:
 
     sources: tuple[Path, ...]  # in order; never empty
     hosts: tuple[Host, ...]  # of inventory values, each name once; a later one wins
-    only_values: bool  # whether `hosts` are all the hosts there are
+    listed: Mapping[str, Any] | None  # as `ansible-inventory` would; None where it must be asked
 
 
 def inventory_of(work: Work, spec: AnsibleSpec, folder: Path) -> Inventory:
@@ -77,7 +78,7 @@ def inventory_of(work: Work, spec: AnsibleSpec, folder: Path) -> Inventory:
     return Inventory(
         sources=tuple(sources),
         hosts=tuple(hosts.values()),
-        only_values=only and not _own_hosts(work, own),
+        listed=_listed(work, hosts.values()) if only else None,
     )
 
 
@@ -166,8 +167,10 @@ def _lend_group_vars(work: Work, folder: Path) -> None:
             (folder / name).symlink_to(work.inventories / name)
 
 
-def _own_hosts(work: Work, own: Path) -> bool:
-    """Whether the environment's own files may add hosts or change how ours are reached."""
-    if any((work.inventories / name).exists() for name in ("group_vars", "host_vars")):
-        return True
-    return own.is_file() and own.read_text("utf-8").strip() not in ("", "---", "all: {}", "all:")
+def _listed(work: Work, hosts: Iterable[Host]) -> Mapping[str, Any] | None:
+    """The environment's own hosts, and those of values over them."""
+    listed = listed_plainly(work.inventories)
+    if listed is None or any(host.name in listed for host in hosts):
+        return None
+    listed |= {h.name: {"ansible_host": h.address, "ansible_port": h.port} for h in hosts}
+    return {"_meta": {"hostvars": listed}, "all": {"hosts": list(listed)}}

@@ -28,7 +28,7 @@ def test_the_environments_own_hosts_come_first(site: Site) -> None:
     names = [path.name for path in found.sources]
     assert names == ["hosts.yaml", "values-1.yaml", "more.yml"]
     assert [host.name for host in found.hosts] == ["web-1", "db-1"]
-    assert not found.only_values
+    assert found.listed is None
     assert (site.root / "values-1.yaml").stat().st_mode & 0o777 == 0o600
 
 
@@ -37,7 +37,7 @@ def test_without_any_source_there_is_an_empty_one(site: Site) -> None:
     (site.inventories / "hosts.yaml").unlink()
     found = inventory_of(site.work(), AnsibleSpec(playbook="p.yml"), site.root)
     assert [path.read_text() for path in found.sources] == ["all: {}\n"]
-    assert found.only_values
+    assert found.listed is not None
 
 
 @pytest.mark.parametrize("text", ["", "---\n# nobody yet\n"])
@@ -115,3 +115,35 @@ def test_hosts_that_cannot_be_asked_prove_nothing() -> None:
 
 def _listed(**variables: object) -> dict[str, object]:
     return {"_meta": {"hostvars": {"h": variables}}, "web": {"hosts": ["h"]}}
+
+
+def test_own_files_that_say_little_are_read_without_ansible(site: Site) -> None:
+    """Groups, plain variables and static hosts; a skipped stage then costs no ansible-inventory."""
+    site.write("inventories/dev/group_vars/all.yaml", "colour: red\n")
+    spec = AnsibleSpec(playbook="p.yml", inventory=(VALUE,))
+    text = "all: {children: {archive: {}, old: {hosts: {a: {ansible_connection: local}}}}}\n"
+    (site.inventories / "hosts.yaml").write_text(text)
+    found = inventory_of(site.work(), spec, site.root).listed
+    assert found is not None
+    assert targets_of(found) == [("10.0.0.2", 2222), ("10.0.0.1", 22)]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("hosts.yaml", "all: {hosts: {'web-[2:9]': }}\n"),
+        ("hosts.yaml", "all: {hosts: {web-1: {ansible_port: 99}}}\n"),
+        ("hosts.yaml", "web: {vars: {ansible_port: 99}}\n"),
+        ("hosts.yaml", "[web]\nold-1\n"),
+        ("group_vars/web/connection.yaml", "ansible_connection: local\n"),
+        ("group_vars/all.yaml", "password: !vault abc\n"),
+        ("host_vars/web-1", "{ not yaml"),
+    ],
+)
+def test_ansible_is_asked_where_own_files_may_say_more(site: Site, file: str, text: str) -> None:
+    """Ranges, vaults, variables of connections, anything that is no plain YAML."""
+    path = site.inventories / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    spec = AnsibleSpec(playbook="p.yml", inventory=(VALUE,))
+    assert inventory_of(site.work(), spec, site.root).listed is None
