@@ -24,7 +24,9 @@ def connection():
 
 @app.get("/")
 def page():
-    return render_template("page.html", entries=entries(), served_by=socket.gethostname())
+    return render_template(
+        "page.html", entries=entries(), longest=LONGEST, served_by=socket.gethostname()
+    )
 
 
 @app.post("/")
@@ -40,8 +42,9 @@ def listed():
 
 @app.post("/entries")
 def add():
-    given = request.get_json(silent=True) or request.form
-    written = write(str(given.get("name", "")), str(given.get("text", "")))
+    given = request.get_json(silent=True)
+    given = given if isinstance(given, dict) else request.form
+    written = write(given.get("name") or "", given.get("text") or "")
     if not written:
         return jsonify(error="an entry needs a text"), 400
     return jsonify(written), 201
@@ -60,17 +63,19 @@ def healthz():
 def entries():
     with connection() as database, database, database.cursor() as cursor:
         cursor.execute(
-            "select name, text, to_char(at, 'YYYY-MM-DD HH24:MI') from entries"
-            " order by id desc limit %s",
+            "select name, text, to_char(at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI\"Z\"')"
+            " from entries order by id desc limit %s",
             (NEWEST,),
         )
         return [{"name": name, "text": text, "at": at} for name, text, at in cursor.fetchall()]
 
 
 def write(name, text):
-    name, text = name.strip()[:LONGEST] or "somebody", text.strip()[:LONGEST]
+    """The entry as it was kept; None without a text. PostgreSQL keeps no NUL."""
+    name, text = (str(part).replace("\0", "").strip()[:LONGEST] for part in (name, text))
     if not text:
         return None
+    name = name or "somebody"
     with connection() as database, database, database.cursor() as cursor:
         cursor.execute("insert into entries (name, text) values (%s, %s)", (name, text))
     return {"name": name, "text": text}
