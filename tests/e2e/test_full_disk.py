@@ -1,4 +1,4 @@
-"""What holds where the disk is full?
+"""What holds where the disk is full, or may only be read?
 
 The state home lies on a small tmpfs of a mount namespace of the test's own; what is there at the
 end is copied back, so that the test can go on from it on a disk with room.
@@ -84,3 +84,33 @@ def test_store_init_on_a_full_disk(make: Make, world: Path) -> None:
     assert "Traceback" not in answer.err, answer.err
     assert not tiny.store.exists()
     assert tiny.ask("store", "init").code == 0
+
+
+def test_a_read_only_disk(make: Make, world: Path) -> None:
+    """SQLite cannot even be looked at there: a clear error, and nothing is started."""
+    tiny = make(command(world, "one"))
+    assert tiny.ask("up", "dev", "--yes").code == 0
+    before = tiny.database.read_bytes()
+    for words in (("status",), ("up", "dev", "--yes")):
+        answer = read_only(tiny, *words)
+        assert answer.code == 1, answer.all
+        assert "read-only" in answer.err
+        assert "Traceback" not in answer.err, answer.err
+    assert tiny.count("one") == 1
+    assert tiny.database.read_bytes() == before
+
+
+def read_only(tiny: Tiny, *words: str) -> Answer:
+    """The answer where the state home may only be read."""
+    script = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", str(tiny.home), *CLI, *words],
+        cwd=tiny.root,
+        env=tiny.variables(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return Answer(code=done.returncode, out=done.stdout, err=done.stderr)

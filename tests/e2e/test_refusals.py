@@ -225,21 +225,29 @@ def test_nobody_is_there_to_ask(make: Make, world: Path) -> None:
     nothing_was_made(tiny)
 
 
-def test_a_read_only_database(make: Make, world: Path) -> None:
-    """A database that cannot be written says so; what was recorded stands, nothing is started."""
+def test_a_damaged_database(make: Make, world: Path) -> None:
+    """A database that is none says so and is left as it is; brought back, all goes on."""
     tiny = make(command(world, "one"))
-    with closing(sqlite3.connect(tiny.database)) as connection:
-        connection.execute("pragma journal_mode=delete")
-        connection.execute("begin immediate")  # another process that hangs keeps it locked
-        answer = tiny.ask("status")
-        assert answer.code == 0, answer.err
-        connection.rollback()
-    damaged = tiny.database.read_bytes()
+    whole = tiny.database.read_bytes()
     tiny.database.write_bytes(b"not a database at all" * 400)
     answer = tiny.ask("up", "dev", "--yes")
     assert answer.code == 1
     assert "is damaged" in answer.err
     assert "Traceback" not in answer.err
-    tiny.database.write_bytes(damaged)
+    assert tiny.database.read_bytes() == b"not a database at all" * 400
+    tiny.database.write_bytes(whole)
     assert tiny.ask("up", "dev", "--yes").code == 0
     assert tiny.count("one") == 1
+
+
+def test_a_locked_database(make: Make, world: Path) -> None:
+    """Somebody who hangs in a write: looking goes on, an act ends with what to look for."""
+    tiny = make(command(world, "one"))
+    with closing(sqlite3.connect(tiny.database)) as connection:
+        connection.execute("begin immediate")
+        assert tiny.ask("status").code == 0
+        answer = tiny.ask("up", "dev", "--yes")
+    assert answer.code == 1
+    assert "locked for more than" in answer.err
+    assert "Traceback" not in answer.err
+    assert tiny.count("one") == 0

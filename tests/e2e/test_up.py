@@ -136,3 +136,27 @@ def test_nothing_of_a_run_is_left(make: Make, world: Path) -> None:
     until(lambda: not tiny.marked(), "no marked process lives")
     left = [p.name for p in (tiny.store / "attempts").rglob("*") if p.is_file()]
     assert left == ["dev-1.lock"]
+
+
+def test_destroy_goes_the_other_way(make: Make, world: Path) -> None:
+    """Stages that say how are taken away in reverse order, with their outputs; others are left."""
+
+    def gone(name: str) -> dict[str, object]:
+        script = f'echo "{name} $0" >> {world}/gone'
+        return {"command": ["sh", "-c", script, "${{ stages.one.outputs.a }}"]}
+
+    tiny = make(
+        command(world, "one", outputs(a="hand-over"), outputs={"a": "string"}),
+        command(world, "two", needs=["one"], destroy=gone("two")),
+        command(world, "three", needs=["two"]),
+        command(world, "four", needs=["three"], destroy=gone("four")),
+    )
+    assert tiny.ask("up", "dev", "--yes").code == 0
+    answer = tiny.ask("destroy", "dev", "--yes")
+    assert answer.code == 0, answer.err
+    assert "dev is destroyed: dev#2" in answer.out
+    assert (world / "gone").read_text().splitlines() == ["four hand-over", "two hand-over"]
+    assert tiny.counts("one", "two", "three", "four") == [1, 1, 1, 1]
+    assert tiny.rows("select count(*) from in_place") == [(0,)]
+    status = tiny.ask("status")
+    assert "empty, dev#2 destroy succeeded" in status.out
