@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,3 +91,67 @@ def test_a_hint_wakes_and_a_lost_one_is_no_error(tmp_path: Path) -> None:
     hint(name)
     hints.wait(30)
     hints.close()
+
+
+def test_a_line_longer_than_a_look_is_read_whole(tmp_path: Path, spool: Make) -> None:
+    """One huge event stops neither itself nor what comes after it."""
+    report, reader = spool(tmp_path / "s"), SpoolReader(tmp_path / "s", stage="a", attempt=1)
+    report(LogLine(text="x" * 5000))
+    report(LogLine(text="after"))
+    assert [row.sequence for row in reader.read(100)] == [1]
+    assert [row.sequence for row in reader.read(100)] == [2]
+
+
+def test_what_cannot_be_read_stops_nobody(tmp_path: Path, spool: Make) -> None:
+    """A line that a loss of power tore is told as such; those after it are read."""
+    path = tmp_path / "s"
+    report = spool(path)
+    report(LogLine(text="one"))
+    report(LogLine(text="two"))
+    with path.open("r+b") as file:
+        file.seek(-8, 2)
+        file.write(b"\0" * 7)
+    report(LogLine(text="three"))
+    rows = SpoolReader(path, stage="a", attempt=1).read()
+    assert [row.sequence for row in rows] == [1, 2, 3]
+    assert "cannot be read" in str(rows[1].body["text"])
+
+
+class _Narrow:
+    """A file on a disk with room for so many bytes: takes a part, then refuses, as Linux does."""
+
+    def __init__(self, path: Path, room: int) -> None:
+        self._file = path.open("ab", buffering=0)
+        self.room = room
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def write(self, data: memoryview) -> int:
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = min(self.room, len(data))
+        self.room -= taken
+        return self._file.write(data[:taken]) or 0
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def test_a_full_disk_loses_words_but_tears_no_line(tmp_path: Path, spool: Make) -> None:
+    """Reporting goes on as if nothing had happened, and says later how much is missing."""
+    path = tmp_path / "s"
+    report = spool(path)
+    report(LogLine(text="one"))
+    whole, narrow = report._file, _Narrow(path, 40)
+    report._file = narrow  # type: ignore[assignment]  # as much of a file as is used
+    report(LogLine(text="two"))
+    report(LogLine(text="three"))
+    narrow.room = 10_000
+    report(LogLine(text="four"))
+    narrow.close()
+    report._file = whole
+    rows = SpoolReader(path, stage="a", attempt=1).read()
+    assert [row.sequence for row in rows] == [1, 2, 3]
+    assert [row.body["text"] for row in rows[::2]] == ["one", "four"]
+    assert "2 events are missing here" in str(rows[1].body["text"])
