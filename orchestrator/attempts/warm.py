@@ -68,8 +68,9 @@ class WarmParent:
             raise self._failed(answer or "it ended")
 
     def close(self) -> None:
-        """The parent ends; attempts go on."""
+        """The parent ends, also in the middle of its imports; attempts go on."""
         self._socket.close()
+        self._process.terminate()  # every start was answered: nothing is under way in it
         self._process.wait()
 
     def _failed(self, why: str) -> ExecutorError:

@@ -117,5 +117,5 @@ class PlainScreen(SilentScreen):
                         self._say(now, f"{self._run} {stage} running {ran} {at}")
 
     def _say(self, at: datetime, text: str) -> None:
-        self._last = at
+        self._last = datetime.now(UTC)  # when it was said; what is told may be older
         click.echo(f"{at:%Y-%m-%dT%H:%M:%SZ} {text}".rstrip(), err=True)
