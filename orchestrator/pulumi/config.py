@@ -67,6 +67,17 @@ def has_secret(values: Mapping[str, Value]) -> bool:
     return any(isinstance(item, Secret) or _nested_secret(item) for item in values.values())
 
 
+def resealed(base: Any, decrypt: Encrypt, encrypt: Encrypt) -> Any:
+    """The same settings with every encrypted value under another key."""
+    if isinstance(base, Mapping):
+        if set(base) == {"secure"}:
+            return {"secure": encrypt(decrypt(str(base["secure"])))}
+        return {key: resealed(item, decrypt, encrypt) for key, item in base.items()}
+    if isinstance(base, list):
+        return [resealed(item, decrypt, encrypt) for item in base]
+    return base
+
+
 def _inside(value: Value, encrypt: Encrypt) -> Json:
     """Within a structure every secret leaf is sealed on its own; Pulumi knows no other form."""
     if isinstance(value, Secret):

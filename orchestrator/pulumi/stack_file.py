@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.model.errors import DefinitionError
+from orchestrator.model.errors import DefinitionError, SecretError
 from orchestrator.model.positions import Position, Problem
 from orchestrator.model.values import Value, revealed
 from orchestrator.model.work import StackTarget
-from orchestrator.pulumi.config import has_secret, has_secure, settings
+from orchestrator.pulumi.config import has_secret, has_secure, resealed, settings
 from orchestrator.pulumi.environment import PASSPHRASE, PASSPHRASE_FILE
 from orchestrator.pulumi.passphrase import Cipher, new_cipher, open_cipher
 from orchestrator.pulumi.project import Program
@@ -60,16 +60,16 @@ def write_stack_file(
     path = folder / "stack.json"
     if _foreign_provider(base):
         return _with_foreign_provider(path, program, base, overlay, own or "")
-    passphrase = own if own is not None else str(revealed(target.passphrase))
-    salt = str(base.get("encryptionsalt") or "")
-    if salt and own is None:
+    if own is None:
         _must_hold_no_secrets(program, base, target.name)
-        salt = ""
-    cipher: Cipher | None = None
-    salt = salt or _kept_salt(target.keep) or state_salt()
+    key = _key(base, own, str(revealed(target.passphrase)), target.keep, state_salt)
+    passphrase, salt, cipher = key.passphrase, key.salt, key.cipher
     if not salt:
         cipher = new_cipher(passphrase)
         salt = cipher.salt
+    if cipher is not None and key.foreign is not None and has_secure(base):
+        theirs = open_cipher(own or "", key.foreign)
+        base = resealed(base, theirs.decrypt, cipher.encrypt)
     if has_secret(overlay) and cipher is None:
         cipher = open_cipher(passphrase, salt)
     _keep_salt(target.keep, salt)
@@ -77,6 +77,46 @@ def write_stack_file(
     body = settings(base, overlay, project=program.name, salt=salt, encrypt=encrypt)
     _write_private(path, body)
     return StackFile(path=path, passphrase=passphrase, salt=salt, cipher=cipher)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Key:
+    """foreign: the salt of the base file's values, where the state's is another one."""
+
+    passphrase: str = field(repr=False)
+    salt: str = ""
+    cipher: Cipher | None = None
+    foreign: str | None = None
+
+
+def _key(
+    base: Mapping[str, Any],
+    own: str | None,
+    ours: str,
+    keep: Path,
+    state_salt: Callable[[], str],
+) -> _Key:
+    """The key a stack was made with stays its key, though the environment hands on another since.
+
+    One environment's stacks share its credentials: what one of them needs must shut no other out.
+    """
+    if own is None:
+        return _Key(passphrase=ours, salt=_kept_salt(keep) or state_salt())
+    theirs = str(base.get("encryptionsalt") or "")
+    known = _kept_salt(keep)
+    if known != theirs or not known:
+        known = state_salt() or known
+    if known in ("", theirs):
+        return _Key(passphrase=own, salt=theirs)
+    for passphrase in (own, ours):
+        try:
+            cipher = open_cipher(passphrase, known)
+        except SecretError:
+            continue
+        if theirs and passphrase == own:
+            break  # both open with it, and the file's own salt is what the user sees
+        return _Key(passphrase=passphrase, salt=known, cipher=cipher, foreign=theirs or None)
+    return _Key(passphrase=own, salt=theirs or known)  # where neither fits, the CLI says so
 
 
 def _with_foreign_provider(

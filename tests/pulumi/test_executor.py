@@ -179,6 +179,31 @@ def test_own_passphrase_opens_the_base_file(stage: Stage) -> None:
     assert stage.do("apply").outcome.outputs == {"out": Secret("from the file")}
 
 
+def test_a_stack_keeps_its_key_when_credentials_name_another(stage: Stage) -> None:
+    """A passphrase handed on for one stack shuts no stack out that was made before; its file's
+    secrets are read all the same."""
+    from orchestrator.pulumi.passphrase import new_cipher
+
+    program = "import pulumi\npulumi.export('out', pulumi.Config().get_secret('word'))\n"
+    stage.write({"__main__.py": program})
+    stage.spec["config"] = {"word": Secret("first")}
+    stage.outputs = {"out": "secret(string)"}
+    assert stage.do("apply").outcome.outputs == {"out": Secret("first")}
+    stage.credentials = {"PULUMI_CONFIG_PASSPHRASE": "my own"}
+    assert stage.do("apply").outcome.changes.any is False
+    cipher = new_cipher("my own")
+    secure = cipher.encrypt("from the file")
+    stage.write(
+        {
+            "Pulumi.dev.yaml": f"encryptionsalt: {cipher.salt}\n"
+            f"config:\n  site:word:\n    secure: {secure}\n"
+        }
+    )
+    stage.spec["config"] = {}
+    assert stage.do("apply").outcome.outputs == {"out": Secret("from the file")}
+    assert stage.do("destroy").outcome.status is Status.SUCCEEDED
+
+
 def test_failed_resource_is_named(stage: Stage) -> None:
     """A resource that cannot be made is the failure, with the provider's own words and no echo."""
     stage.write(DYNAMIC)
