@@ -19,14 +19,12 @@ from orchestrator.core import moves
 from orchestrator.core.graph import Graph
 from orchestrator.core.run_state import RunState
 from orchestrator.core.scheduler import advance
-from orchestrator.core.selection import DOTS, select
 from orchestrator.model.codec import encode
 from orchestrator.model.errors import OrchestratorError
 from orchestrator.model.events import Recorded, RunEvent
 from orchestrator.model.runs import (
     Action,
     Failure,
-    InPlace,
     Outcome,
     RequestKind,
     Run,
@@ -39,12 +37,15 @@ from orchestrator.ports import Transaction
 from orchestrator.services.app import App
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.orders import RunContext, StageOrder, stage_order
+from orchestrator.services.standing import Standing
 from orchestrator.services.watched import Ended, WatchedAttempt
 
 Told: TypeAlias = RunEvent | Recorded
 Listener: TypeAlias = Callable[[Told], None]
 
 LOOK_EVERY = 0.5  # seconds; a hint makes the driver look at once
+MOST_TOLD = 20_000  # events of one attempt at one look: memory stays flat …
+MOST_READ = 8  # … and so many reads of the spool (4 MiB each), for events may be large
 
 
 class Driver:
@@ -66,7 +67,6 @@ class Driver:
         self._app = app
         self._context = context
         self._run = context.run
-        self._graph = graph
         self._state = state
         self._stages = {stage.stage: stage for stage in stages}
         self._listener = listener
@@ -74,6 +74,7 @@ class Driver:
         self._only_hosts = dict(only_hosts or {})
         self._borrowed = dict(borrowed or {})  # outputs of `once` stages that ran elsewhere
         self._attempts: dict[str, WatchedAttempt] = {}
+        self._behind: set[str] = set()  # stages whose spool holds more than the last look took
         self._refused: list[moves.Event] = []  # starts that failed before an attempt existed
         self._asked = 0  # requests seen
         self._interrupted = 0  # Ctrl-C seen
@@ -82,7 +83,7 @@ class Driver:
             lease = tx.lease(key.pipeline, key.environment)
             # What was asked before the run was (re)opened, with this lease, was heard then.
             self._since = lease.taken_at if lease else self._run.started_at
-            self._in_place = {s.stage: s for s in tx.in_place(key.pipeline, key.environment)}
+            self._standing = Standing(tx, self._run, graph)
 
     def drive(self) -> Run:
         """The run as it ended (or waits). What it told on the way went to the listener."""
@@ -93,7 +94,7 @@ class Driver:
             self._adopt()
             self._step([moves.Began()])
             while not self._run.status.ended:
-                if not self._refused:
+                if not self._refused and not self._behind:
                     hints.wait(self._patience())
                 self._step([])
         finally:
@@ -105,14 +106,17 @@ class Driver:
     def _step(self, events: list[moves.Event]) -> None:
         """What is new is recorded together with what the core makes of it; then it is done."""
         now = self._app.clock.now()
-        told = {name: self._told(attempt) for name, attempt in self._attempts.items()}
+        self._behind.clear()
+        told = {name: self._told(name, attempt) for name, attempt in self._attempts.items()}
         ended = {
             name: end
             for name, attempt in self._attempts.items()
-            if (end := attempt.ended(self._app.grace)) is not None
+            # its folder goes with its end: not before all that it told is taken in
+            if name not in self._behind and (end := attempt.ended(self._app.grace)) is not None
         }
         for name in ended:  # the tail that came between the look and the end
-            told[name] += self._told(self._attempts[name])
+            while more := self._attempts[name].told():
+                told[name] += more
         events += self._refused
         self._refused = []
         events += self._asked_for()
@@ -159,12 +163,15 @@ class Driver:
 
     # what attempts and people say
 
-    def _told(self, attempt: WatchedAttempt) -> tuple[Recorded, ...]:
+    def _told(self, name: str, attempt: WatchedAttempt) -> tuple[Recorded, ...]:
         rows: tuple[Recorded, ...] = ()
-        while more := attempt.told():
+        for _ in range(MOST_READ):
+            more = attempt.told()
             rows += more
-            if len(rows) > 20_000:  # memory stays flat: the rest comes with the next look
+            if not more or len(rows) > MOST_TOLD:
                 break
+        if more:  # the rest comes with the next look
+            self._behind.add(name)
         return rows
 
     def _event(self, name: str, end: Ended) -> moves.Event:
@@ -203,8 +210,8 @@ class Driver:
         """What the attempt did; whether the stage has ended with it is for the core to say."""
         stage, outcome = self._stages[name], end.outcome
         outputs = end.outputs
-        if end.status is Status.SKIPPED and name in self._in_place:
-            outputs = self._in_place[name].outputs
+        if end.status is Status.SKIPPED:
+            outputs = self._standing.outputs(name) or outputs
         stage = replace(
             stage,
             status=end.status,
@@ -217,32 +224,7 @@ class Driver:
             reason=end.reason,
         )
         self._save(tx, stage)
-        self._place(tx, stage, now)
-
-    def _place(self, tx: Transaction, stage: StageRun, now: datetime) -> None:
-        """What stands in the environment after this end; a failure leaves nothing to skip by."""
-        key = self._run.key
-        here = self._in_place.get(stage.stage)
-        if self._run.action is Action.DESTROY:
-            if stage.status.good:
-                tx.take_out(key.pipeline, key.environment, stage.stage)
-            return
-        if stage.status.good:
-            here = InPlace(
-                pipeline=key.pipeline,
-                environment=key.environment,
-                stage=stage.stage,
-                run=key,
-                release=self._run.release,
-                inputs_digest=stage.inputs_digest,
-                outputs=stage.outputs,
-                at=now,
-            )
-        elif here is not None:
-            here = replace(here, inputs_digest="")
-        if here is not None:
-            self._in_place[stage.stage] = here
-            tx.put_in_place(here)
+        self._standing.place(tx, stage, now)
 
     def _record(self, tx: Transaction, command: moves.Command, now: datetime) -> list[RunEvent]:
         match command:
@@ -354,7 +336,7 @@ class Driver:
             attempt=number,
             action=self._run.action,
             outputs_of=self._outputs_of,
-            may_skip_for=lambda digest: self._may_skip(name, digest),
+            may_skip_for=lambda digest: self._standing.may_skip(name, digest),
             only_hosts=hosts,
         )
 
@@ -365,18 +347,7 @@ class Driver:
             return ran.outputs
         if stage in self._borrowed:
             return self._borrowed[stage]
-        here = self._in_place.get(stage)
-        return here.outputs if here else None
-
-    def _may_skip(self, name: str, digest: str) -> bool:
-        """Equal inputs, and nothing above changed in this run (design 8, rule 11)."""
-        here = self._in_place.get(name)
-        above = (self._stages[need] for need in select(self._graph, (DOTS + name,)) if need != name)
-        return (
-            here is not None
-            and here.inputs_digest == digest
-            and not any(stage.changes.any or stage.attempts > 1 for stage in above)
-        )
+        return self._standing.outputs(stage)
 
     def _could_not_start(self, name: str, number: int, error: OrchestratorError) -> None:
         failure = Failure(where=name, what=str(error))
