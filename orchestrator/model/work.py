@@ -68,6 +68,7 @@ class Work:
     data_vars: tuple[str, ...] = ()  # ansible: top-level vars that held a reference: data, no Jinja
     only_hosts: tuple[str, ...] = ()  # ansible: a retry of just these hosts; empty: all
     secrets: Mapping[str, str] = field(default_factory=dict)  # name -> locator, for `secrets.name`
+    hidden: tuple[Secret, ...] = ()  # parts of secret texts in `spec`: secret by themselves
     may_skip: bool = False  # inputs equal the last success's and nothing above changed
     where: str = ""  # "orchestrator.yaml:14", where the stage is defined
     mark: str = ""  # value of ORCHESTRATOR_ATTEMPT in every process of this attempt

@@ -23,7 +23,7 @@ from orchestrator.model.definitions import (
 )
 from orchestrator.model.errors import OrchestratorError
 from orchestrator.model.runs import Action, Run
-from orchestrator.model.values import Json, Reference, Secret, Tree
+from orchestrator.model.values import Json, Reference, Secret, Tree, leaves, secrets_in
 from orchestrator.model.work import StackTarget, Work
 from orchestrator.services.app import App
 from orchestrator.services.backends import backend_url
@@ -103,6 +103,7 @@ def stage_order(
         data_vars=data,
         only_hosts=only_hosts,
         secrets=locators,
+        hidden=tuple(Secret(leaf) for leaf in dict.fromkeys(lookup.secrets)),
         may_skip=action is Action.APPLY and may_skip_for(digest),
         where=str(stage.position),
         mark=mark,
@@ -127,6 +128,7 @@ class Lookup:
         self._context = context
         self._outputs_of = outputs_of
         self._lenient = lenient  # destroy: what was never made has no outputs
+        self.secrets: list[str] = []  # every secret text that was looked up
 
     def resolved(self, spec: StageSpec) -> StageSpec:
         if not self._lenient:
@@ -134,6 +136,11 @@ class Lookup:
         return resolve_spec(_without_unknown(spec, self), self)
 
     def __call__(self, reference: Reference) -> Tree:
+        found = self._found(reference)
+        self.secrets += [str(leaf) for value in secrets_in(found) for leaf in leaves(value)]
+        return found
+
+    def _found(self, reference: Reference) -> Tree:
         match reference.path:
             case ("vars", name):
                 return self._variable(name)

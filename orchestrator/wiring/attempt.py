@@ -66,7 +66,7 @@ def _opened(folder: AttemptFolder, variables: Mapping[str, str]) -> Order:
     spec = resolve_spec(work.spec, lambda reference: _secret(reference, secrets))
     credentials = {name: variables[name] for name in work.credentials if name in variables}
     redactor = KnownSecrets()
-    for value in _known(spec, work, credentials):
+    for value in [*secrets.values(), *_known(spec, work, credentials)]:
         redactor.add(value)
     notes = tuple(
         f"{name}: this secret {why}, so it is not hidden where tools print it"
@@ -85,8 +85,12 @@ def _secret(reference: Reference, secrets: Mapping[str, str]) -> Tree:
 
 
 def _known(spec: object, work: Work, credentials: Mapping[str, str]) -> list[str]:
-    """Every text that may not be told: secrets of the spec, the passphrase, what tools may see."""
+    """Every text that may not be told: secrets of the spec, the passphrase, what tools may see.
+
+    A secret inside a text makes the whole a secret, and stays one by itself.
+    """
     known = [str(leaf) for value in _spec_secrets(spec) for leaf in leaves(value)]
+    known += [str(secret.value) for secret in work.hidden]
     if work.stack is not None:
         known.append(str(work.stack.passphrase.value))
     return known + [value for name, value in credentials.items() if _looks_secret(name)]
