@@ -16,7 +16,6 @@ OURS, THEIRS = "correct-horse-77", "battery-staple-88"
 def test_a_part_of_a_text_is_hidden_by_itself(make: Make, world: Path) -> None:
     """A tool that takes a URL apart tells nothing, whether its password was ours or an output."""
     theirs = world / "theirs.json"
-    theirs.write_text(json.dumps({"pw": THEIRS}))
     tell = 'echo "password ${A#*:} and ${B#*:}"'
     tiny = make(
         command(
@@ -29,6 +28,7 @@ def test_a_part_of_a_text_is_hidden_by_itself(make: Make, world: Path) -> None:
             env={"A": "ana:${{ secrets.pw }}", "B": "bo:${{ stages.one.outputs.pw }}"},
         ),
     )
+    theirs.write_text(json.dumps({"pw": THEIRS}))
     tiny.environment("dev", "secrets: { pw: env://PW }\n")
     answer = tiny.ask("--plain", "--verbose", "up", "dev", "--yes", variables={"PW": OURS})
     assert answer.code == 0, answer.all
