@@ -20,6 +20,7 @@ from orchestrator.ansible.texts import (
     item_label,
     plain,
     success_message,
+    was_changed,
 )
 from orchestrator.model.definitions import Cause
 from orchestrator.model.events import LogLine, Progress, TaskResult, TaskStarted
@@ -79,6 +80,7 @@ class Listener:
         self._number = 0
         self._failed_items: dict[tuple[str, str], list[TaskResult]] = {}
         self._unchecked_items: dict[tuple[str, str], bool] = {}
+        self._changed_items: set[tuple[str, str]] = set()  # tasks of which an item changed
         self._held: list[Final] = []  # failed, not told yet
 
     def hear(self, event: Event) -> None:
@@ -152,6 +154,8 @@ class Listener:
         if result.state == "skipped":
             unchecked = self._unchecked_items.get(_key(data), False)
             self._unchecked_items[_key(data)] = unchecked or not _conditional(raw)
+        if result.state == "changed":
+            self._changed_items.add(_key(data))
         if result.state == "failed":  # told with the whole task, which may be ignored or rescued
             self._failed_items.setdefault(_key(data), []).append(result)
         else:
@@ -162,7 +166,7 @@ class Listener:
         state = _STATES[name]
         if state == "failed" and data.get("ignore_errors"):
             state = "ignored"
-        result = self._result(data, raw, state)
+        result = self._with_items(data, raw, self._result(data, raw, state))
         if raw.get("results"):
             result = replace(result, diff="")  # its items told it
         final = Final(
@@ -226,7 +230,7 @@ class Listener:
         self, data: Event, raw: Mapping[str, Any], state: str, item: str = ""
     ) -> TaskResult:
         action = _action(data)
-        if state == "ok" and raw.get("changed"):
+        if state == "ok" and was_changed(raw, str(data.get("stdout", ""))):
             state = "changed"
         return TaskResult(
             host=str(data.get("host", "")),
@@ -241,6 +245,14 @@ class Listener:
             diff=diff_text(raw.get("diff")),
             seconds=float(data.get("duration") or 0.0),
         )
+
+    def _with_items(self, data: Event, raw: Mapping[str, Any], result: TaskResult) -> TaskResult:
+        """Whether a loop under no_log changed something is shown with its items only."""
+        item_changed = _key(data) in self._changed_items
+        self._changed_items.discard(_key(data))  # a handler may come again
+        if item_changed and "censored" in raw and result.state == "ok":
+            return replace(result, state="changed")
+        return result
 
 
 def title(result: TaskResult) -> str:

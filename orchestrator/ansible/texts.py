@@ -52,6 +52,13 @@ def success_message(result: Mapping[str, Any], action: str) -> str:
     return clipped("\n".join(f"{name}: {_text(value)}" for name, value in shown.items()))
 
 
+def was_changed(result: Mapping[str, Any], line: str) -> bool:
+    """Did it change something? Of a result hidden by no_log only Ansible's line tells."""
+    if "censored" not in result:
+        return bool(result.get("changed"))
+    return any(text.startswith("changed: [") for text in plain(line).splitlines())
+
+
 def item_label(item: Mapping[str, Any]) -> str:
     if "censored" in item:
         return HIDDEN

@@ -44,3 +44,17 @@ def test_a_secret_output_needs_no_log(site: Site) -> None:
     assert outcome.status is Status.FAILED
     assert "no_log: true" in outcome.failures[0].what
     assert outcome.outputs == {}
+
+
+def test_a_hidden_change_is_a_change(site: Site) -> None:
+    """A task under no_log that changed something counts as changed, and so does a hidden loop."""
+    copy = "copy: {content: hush-hush, dest: '{{ playbook_dir }}/%s'}\n  no_log: true"
+    loop = f"{copy % '{{ item }}'}\n  loop: [one, two]"
+    site.tasks(f"- {copy % 'one'}\n- {copy % 'one'}\n- {loop}\n- {loop}")
+    plan = site.plan()
+    assert plan.changes.update == 4, plan  # nothing is there yet, for each of them
+    outcome = site.apply()
+    assert outcome.changes == Changes(update=2, same=2)
+    told = [result.state for result in site.told.results() if result.item]
+    assert told[-4:] == ["ok", "changed", "ok", "ok"]
+    assert "hush" not in repr(site.told.events)
