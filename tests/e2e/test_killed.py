@@ -180,12 +180,18 @@ def test_a_start_that_was_asked_for_by_the_dead_comes_to_nothing(make: Make, wor
     until(lambda: _order(tiny).exists(), "the order is written")
     until(lambda: _sleeps(up.process.pid), "the controller waits for the parent's answer")
     up.kill()
+    first_order = _written_at(_order(tiny))
     wait = tiny.begin("wait", "dev#1")
     until(lambda: children(wait.process.pid), "a second parent is there")
+    (second,) = children(wait.process.pid)
+    os.kill(second, signal.SIGSTOP)
+    until(lambda: _written_at(_order(tiny)) not in (0, first_order), "a second order is written")
     os.kill(parent, signal.SIGCONT)
+    until(lambda: has_ended(parent), "the first parent has ended")
+    assert tiny.count("first") == 0
+    os.kill(second, signal.SIGCONT)
     answer = wait.answer()
     assert answer.code == 0, answer.err
-    until(lambda: has_ended(parent), "the first parent has ended")
     ended_as_if_nothing_had_happened(tiny)
 
 
@@ -248,6 +254,10 @@ def test_a_killed_tool_is_a_failure(make: Make, world: Path) -> None:
 
 def _order(tiny: Tiny) -> Path:
     return tiny.store / "attempts/tiny/dev-1/first-1/work.json"
+
+
+def _written_at(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def _sleeps(pid: int) -> bool:
