@@ -17,6 +17,7 @@ from orchestrator.model.runs import Action, RequestKind, Run, RunKey, RunStatus
 from orchestrator.services import runs
 from orchestrator.services.app import App
 from orchestrator.services.following import follow
+from orchestrator.services.holding import is_driven
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.retrying import retry as run_again
 from orchestrator.wiring.app import opened_app
@@ -169,7 +170,7 @@ def pipeline_of(app: App, name: str) -> str:
 def _followed(app: App, run: str, screen: Screen, interrupts: Interrupts) -> Run:
     key = app.key(run)
     while True:
-        if runs.is_driven(app, key):
+        if is_driven(app, key):
             ended = follow(app, key, listener=screen, interrupts=interrupts)
             if ended is not None:
                 return ended

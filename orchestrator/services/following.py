@@ -8,8 +8,9 @@ from orchestrator.model.runs import RequestKind, Run, RunKey
 from orchestrator.services.app import App
 from orchestrator.services.begun import begun
 from orchestrator.services.driver import Listener
+from orchestrator.services.holding import is_driven
 from orchestrator.services.interrupts import Interrupts
-from orchestrator.services.runs import is_driven, request
+from orchestrator.services.runs import request
 
 LOOK_EVERY = 0.2  # seconds
 

@@ -7,18 +7,27 @@ needs an unknown one is deferred: no mocks, ever (design 5).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from orchestrator.attempts.folder import AttemptFolder
+from orchestrator.attempts.locks import FileLock
 from orchestrator.core.graph import graph_of, ordered
 from orchestrator.core.selection import select
 from orchestrator.model.codec import decode, encode
 from orchestrator.model.definitions import Environment, Pipeline, Stage, StageKind
-from orchestrator.model.errors import OrchestratorError
+from orchestrator.model.errors import Locked, OrchestratorError
 from orchestrator.model.runs import Action, Changes, Plan, Run, RunKey, RunStatus
 from orchestrator.model.values import Json
 from orchestrator.services.app import App
+from orchestrator.services.holding import (
+    PLAN,
+    end_dead_plan,
+    lock_path,
+    plan_key,
+    refuse_second,
+)
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.orders import MissingOutput, RunContext, StageOrder, stage_order
 from orchestrator.services.sources import Sources, settled
@@ -58,7 +67,7 @@ def planned(
     """
     now = app.clock.now()
     run = Run(
-        key=RunKey(pipeline.name, environment.name, 0),  # a plan is no run and has no number
+        key=plan_key(pipeline.name, environment.name),
         action=Action.PLAN,
         status=RunStatus.RUNNING,
         release=sources.release,
@@ -66,16 +75,9 @@ def planned(
         requested_by=app.actor,
         started_at=now,
     )
-    with app.store.write() as tx:
-        lease = tx.take_lease(
-            pipeline.name, environment.name, owner=app.actor, purpose="plan", at=now
-        )
-    try:
+    with _held(app, run.key):
         settled(app, run, environment, pipeline)
         return _Planning(app, pipeline, environment, run, interrupts).walk(patterns, say)
-    finally:
-        with app.store.write() as tx:
-            tx.release_lease(pipeline.name, environment.name, lease.token)
 
 
 def total(plans: Sequence[StagePlan]) -> Changes:
@@ -88,6 +90,31 @@ def total(plans: Sequence[StagePlan]) -> Changes:
         replace=sum(c.replace for c in counts),
         same=sum(c.same for c in counts),
     )
+
+
+@contextmanager
+def _held(app: App, key: RunKey) -> Iterator[None]:
+    """The environment is ours meanwhile; whoever kills us leaves a lease that counts for nothing.
+
+    Neither an earlier plan's attempts nor ours live on in it.
+    """
+    where = key.pipeline, key.environment
+    with app.store.write() as tx:
+        refuse_second(app, tx, *where)
+        lock = FileLock.taken(lock_path(app, key))
+        if lock is None:
+            raise Locked(f"{key.environment} is being planned by another process.")
+        lease = tx.take_lease(*where, owner=app.actor, purpose=PLAN, at=app.clock.now())
+    try:
+        end_dead_plan(app, *where)
+        yield
+    finally:
+        try:
+            end_dead_plan(app, *where)
+        finally:
+            lock.close()
+            with app.store.write() as tx:
+                tx.release_lease(*where, lease.token)
 
 
 class _Planning:

@@ -14,8 +14,9 @@ from orchestrator.model.errors import Locked, Refused
 from orchestrator.model.runs import Action, Run, RunKey, RunStatus, StageRun, Status
 from orchestrator.services.app import App
 from orchestrator.services.driver import Listener
+from orchestrator.services.holding import lock_path, refuse_second
 from orchestrator.services.interrupts import Interrupts
-from orchestrator.services.runs import as_run, drive, lock_path, refuse_second
+from orchestrator.services.runs import as_run, drive
 from orchestrator.services.sources import same_environment
 
 
@@ -108,7 +109,7 @@ def _reopened(app: App, run: Run, stages: Sequence[StageRun]) -> tuple[Run, File
     if lock is None:
         raise Locked(f"{app.spoken(key)} is driven by another process.")
     with app.store.write() as tx:
-        refuse_second(app, tx.lease(key.pipeline, key.environment), key)
+        refuse_second(app, tx, key.pipeline, key.environment)
         lease = tx.take_lease(
             key.pipeline, key.environment, owner=app.actor, purpose=f"run {key}", at=now
         )

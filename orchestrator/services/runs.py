@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 from orchestrator.attempts.hints import hint, hint_name
-from orchestrator.attempts.locks import FileLock, is_held
+from orchestrator.attempts.locks import FileLock
 from orchestrator.core.graph import graph_of
 from orchestrator.core.nodes import narrowest, nodes_of
 from orchestrator.core.run_state import RunState
@@ -19,7 +18,6 @@ from orchestrator.model.errors import Locked, NotFound, OrchestratorError, Refus
 from orchestrator.model.runs import (
     Action,
     InPlace,
-    Lease,
     RequestKind,
     Run,
     RunKey,
@@ -31,6 +29,13 @@ from orchestrator.services.app import App
 from orchestrator.services.backends import backend_to_record, check_backend
 from orchestrator.services.begun import begun
 from orchestrator.services.driver import Driver, Listener
+from orchestrator.services.holding import (
+    end_dead_plan,
+    is_driven,
+    is_elsewhere,
+    lock_path,
+    refuse_second,
+)
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.orders import RunContext
 from orchestrator.services.plans import StagePlan, planned
@@ -74,13 +79,16 @@ def plan(
     asked = _pipeline(app, pipeline), _environment(app, environment)
     _allowed(app, *asked, Action.APPLY)
     sources = prepared(app, *asked)
-    with app.store.read() as tx:
-        refuse_second(app, tx.lease(pipeline, environment), RunKey(pipeline, environment, 0))
     return planned(app, *asked, sources, patterns=select_, say=say, interrupts=interrupts)
 
 
 def adopt(app: App, key: RunKey, *, listener: Listener, interrupts: Interrupts) -> Run:
     """A run whose controller died, driven to its end. Raises Locked where it lives."""
+    if is_elsewhere(app, key):
+        raise Locked(
+            f"{app.spoken(key)} is driven by another machine; only that one can take it over.",
+            next=f"Follow it: orchestrator wait {app.spoken(key)}",
+        )
     lock = FileLock.taken(lock_path(app, key))
     if lock is None:
         raise Locked(
@@ -114,11 +122,6 @@ def request(app: App, key: RunKey, kind: RequestKind) -> Run:
         )
     hint(hint_name(app.run_folder(key)))
     return run
-
-
-def is_driven(app: App, key: RunKey) -> bool:
-    """Whether a living process drives the run."""
-    return is_held(lock_path(app, key))
 
 
 def is_left(app: App, key: RunKey) -> bool:
@@ -209,7 +212,7 @@ def _opened(
     with app.store.write() as tx:
         number = tx.next_number(pipeline.name, environment.name)
         key = RunKey(pipeline.name, environment.name, number)
-        refuse_second(app, tx.lease(pipeline.name, environment.name), key)
+        refuse_second(app, tx, pipeline.name, environment.name)
         lock = FileLock.taken(lock_path(app, key))
         if lock is None:
             raise Locked(f"{app.spoken(key)} is being started by another process.")
@@ -246,24 +249,6 @@ def _opened(
             body={"release": sources.release, "environment": sources.environment_digest},
         )
     return run, lock
-
-
-def refuse_second(app: App, lease: Lease | None, key: RunKey) -> None:
-    if lease is None:
-        return
-    held = lease.purpose.removeprefix("run ")
-    name, held_key = key.environment, None
-    if "#" in held:
-        held_key = app.key(held)
-        held = app.spoken(held_key)
-    since = lease.taken_at.strftime("%H:%M:%S")
-    alive = held_key is None or is_driven(app, held_key)
-    gone = "" if alive else " Its controller is gone; either command below takes it over."
-    raise Locked(
-        f"{name} is being changed by run {held} ({lease.owner}, since {since} UTC).{gone}",
-        holds="Nothing was started.",
-        next=f"Wait for it: orchestrator wait {held}   End it: orchestrator cancel {held}",
-    )
 
 
 # going on
@@ -308,6 +293,7 @@ def drive(
     )
     listener(begun(app, run.key))
     try:
+        end_dead_plan(app, pipeline.name, environment.name)
         settled(app, run, environment, pipeline)
     except OrchestratorError as error:
         if not any(stage.status is Status.RUNNING for stage in runs):  # else it keeps its lease
@@ -371,8 +357,3 @@ def as_run(run: Run) -> tuple[Pipeline, Environment]:
         decode(Pipeline, run.definition["pipeline"]),
         decode(Environment, run.definition["environment"]),
     )
-
-
-def lock_path(app: App, key: RunKey) -> Path:
-    """The lock that the driver of a run holds."""
-    return app.folder("attempts", key.pipeline) / f"{key.environment}-{key.number}.lock"

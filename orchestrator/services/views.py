@@ -13,7 +13,7 @@ from orchestrator.model.runs import InPlace, Lease, Run, RunKey, StageRun
 from orchestrator.model.types import TypeName
 from orchestrator.model.values import Json, masked
 from orchestrator.services.app import App
-from orchestrator.services.runs import is_driven
+from orchestrator.services.holding import is_driven
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
