@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-
-import rfc8785
 
 from orchestrator.core.nodes import timeout_of
 from orchestrator.core.references import has_references, references_in, resolve, resolve_spec
@@ -182,7 +181,8 @@ def inputs_digest(app: App, context: RunContext, stage: Stage, resolved: StageSp
         "release": context.run.release,
         "environment": context.run.environment_digest,
     }
-    return sha256(rfc8785.dumps(body)).hexdigest()
+    # Not RFC 8785, which has no form for integers beyond 2^53 and lone surrogates: tools have.
+    return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def _spec_for(stage: Stage, action: Action) -> tuple[StageSpec, StageKind, Action]:

@@ -7,7 +7,8 @@ import pytest
 
 from orchestrator.attempts.folder import AttemptFolder
 from orchestrator.model.events import Recorded
-from orchestrator.model.runs import RunStatus
+from orchestrator.model.runs import Outcome, RunStatus, Status
+from orchestrator.model.values import Value
 from orchestrator.services import driver
 from tests.services.stage_app import small
 
@@ -29,3 +30,16 @@ def test_all_that_was_told_is_taken_in_before_the_end(
         assert project.up().status is RunStatus.SUCCEEDED
         told = [row.sequence for row in project.told if isinstance(row, Recorded)]
         assert told == list(range(1, 31))
+
+
+def test_odd_values_of_a_tool_reach_the_next_stage(tmp_path: Path) -> None:
+    """Integers beyond 2^53 and broken text are handed on as they are."""
+    stages = (
+        "a: { command: { run: [x] }, outputs: { n: int, t: string } }",
+        'b: { command: { run: ["${{ stages.a.outputs.n }}", "${{ stages.a.outputs.t }}"] } }',
+    )
+    with small(tmp_path, *stages) as project:
+        odd: dict[str, Value] = {"n": 2**60 + 1, "t": "\udc80 \0"}
+        project.attempts.answers["a"] = Outcome(status=Status.SUCCEEDED, outputs=odd)
+        assert project.up().status is RunStatus.SUCCEEDED
+        assert project.attempts.orders["b"]["spec"]["run"] == list(odd.values())
