@@ -226,7 +226,8 @@ def _listening(interrupts: Interrupts) -> Iterator[None]:
 
     def heard(*_: object) -> None:
         interrupts()
-        click.echo(words[min(interrupts.count, 3) - 1], err=True)
+        with contextlib.suppress(RuntimeError, OSError):  # in the midst of a write; nobody reads
+            click.echo(words[min(interrupts.count, 3) - 1], err=True)
 
     before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
