@@ -79,10 +79,6 @@ class Driver:
         self._asked = 0  # requests seen
         self._interrupted = 0  # Ctrl-C seen
         with app.store.read() as tx:
-            key = self._run.key
-            lease = tx.lease(key.pipeline, key.environment)
-            # What was asked before the run was (re)opened, with this lease, was heard then.
-            self._since = lease.taken_at if lease else self._run.started_at
             self._standing = Standing(tx, self._run, graph)
 
     def drive(self) -> Run:
@@ -188,8 +184,7 @@ class Driver:
             requests = tx.requests(self._run.key, after=self._asked)
         for request in requests:
             self._asked = request.number
-            if request.at >= self._since:
-                events += self._stop(request.kind)
+            events += self._stop(request.kind)
         while self._interrupted < self._interrupts.count:
             self._interrupted += 1
             kinds = (RequestKind.HOLD_STARTS, RequestKind.CANCEL, RequestKind.KILL)
@@ -322,10 +317,11 @@ class Driver:
                 self._save(tx, replace(self._stages[name], inputs_digest=order.digest))
             folder = AttemptFolder.made(order.work.folder, encode(order.work, self._app.vault.seal))
             self._app.start_attempt(folder, order.variables)
-        except OrchestratorError as error:
-            self._could_not_start(name, number, error)
-            return
-        self._attempts[name] = self._watched(order, name, number)
+        except (OrchestratorError, ValueError) as error:  # values that have no form, say
+            if not self._lives(name, number):
+                self._could_not_start(name, number, error)
+                return
+        self._attempts[name] = self._watched(name, number)
 
     def _order(self, name: str, number: int) -> StageOrder:
         hosts = self._only_hosts.get(name, ()) if number else ()
@@ -349,7 +345,7 @@ class Driver:
             return self._borrowed[stage]
         return self._standing.outputs(stage)
 
-    def _could_not_start(self, name: str, number: int, error: OrchestratorError) -> None:
+    def _could_not_start(self, name: str, number: int, error: Exception) -> None:
         failure = Failure(where=name, what=str(error))
         end = Ended(
             status=Status.FAILED, outcome=Outcome(status=Status.FAILED, failures=(failure,))
@@ -360,9 +356,17 @@ class Driver:
             moves.Finished(stage=name, attempt=number, status=Status.FAILED, cause=end.cause)
         )
 
-    def _watched(self, order: StageOrder, name: str, number: int) -> WatchedAttempt:
-        folder = AttemptFolder(order.work.folder)
-        return WatchedAttempt(folder, stage=name, number=number, mark=order.work.mark)
+    def _lives(self, name: str, number: int) -> bool:
+        """Whether the attempt was started all the same: its parent may die before it says so."""
+        return self._folder(name, number).proof() is not Proof.NEVER_STARTED
+
+    def _folder(self, name: str, number: int) -> AttemptFolder:
+        return AttemptFolder(self._app.run_folder(self._run.key) / f"{name}-{number}")
+
+    def _watched(self, name: str, number: int, after: int = 0) -> WatchedAttempt:
+        mark = f"{self._app.store.id}:{self._run.key}/{name}/{number}"
+        folder = self._folder(name, number)
+        return WatchedAttempt(folder, stage=name, number=number, mark=mark, after=after)
 
     def _adopt(self) -> None:
         """Attempts that run already are watched; those that never started are started now."""
@@ -370,17 +374,12 @@ class Driver:
         for stage in list(self._stages.values()):
             if stage.status is not Status.RUNNING:
                 continue
-            path = self._app.run_folder(key) / f"{stage.stage}-{stage.attempts}"
-            folder = AttemptFolder(path)
-            if folder.proof() is Proof.NEVER_STARTED:
+            if not self._lives(stage.stage, stage.attempts):
                 self._start(moves.Start(stage=stage.stage, attempt=stage.attempts))
                 continue
             with self._app.store.read() as tx:
                 after = tx.taken_in(key, stage.stage, stage.attempts)
-            mark = f"{self._app.store.id}:{key}/{stage.stage}/{stage.attempts}"
-            self._attempts[stage.stage] = WatchedAttempt(
-                folder, stage=stage.stage, number=stage.attempts, mark=mark, after=after
-            )
+            self._attempts[stage.stage] = self._watched(stage.stage, stage.attempts, after)
 
     def _patience(self) -> float:
         wake = self._state.next_wake

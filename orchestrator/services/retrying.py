@@ -117,6 +117,7 @@ def _reopened(app: App, run: Run, stages: Sequence[StageRun]) -> tuple[Run, File
             run, status=RunStatus.RUNNING, ended_at=None, reason="", lease_token=lease.token
         )
         tx.save_run(run)
+        tx.forget_requests(key)  # they were heard when they were asked; the audit keeps them
         for stage in stages:
             tx.save_stage_run(stage)
         tx.audit(actor=app.actor, verb="run.retried", subject=str(key), at=now, body={})

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select
+from sqlalchemy import Row, delete, func, insert, select
 
 from orchestrator.model.events import Recorded, RunEvent
 from orchestrator.model.runs import Request, RequestKind, RunKey
@@ -96,6 +96,10 @@ class Telling(Part):
         here = (REQUESTS.c.run_id == self._run_id(key), REQUESTS.c.id > after)
         rows = self._rows(select(REQUESTS).where(*here).order_by(REQUESTS.c.id))
         return tuple(_request(key, row) for row in rows)
+
+    def forget_requests(self, key: RunKey) -> None:
+        """Whoever drives the run from now on is asked nothing yet."""
+        self._change(delete(REQUESTS).where(REQUESTS.c.run_id == self._run_id(key)))
 
 
 def _recorded_values(run_id: int, event: Recorded) -> dict[str, Any]:
