@@ -13,6 +13,7 @@ from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.runs import request
 
 LOOK_EVERY = 0.2  # seconds
+PAGE = 1000  # events a look
 
 
 def follow(app: App, key: RunKey, *, listener: Listener, interrupts: Interrupts) -> Run | None:
@@ -28,13 +29,15 @@ def follow(app: App, key: RunKey, *, listener: Listener, interrupts: Interrupts)
         with app.store.read() as tx:
             run = tx.run(key)
             events = tx.run_events(key, after=seen_events)
-            told = tx.recorded(key, after=seen_told)
+            told = tx.recorded(key, after=seen_told, limit=PAGE)
         for row in told:
             seen_told = row.id
             listener(row)
         for event in events:
             seen_events = event.id
             listener(event)
+        if len(told) == PAGE:  # there is more of it already
+            continue
         if run.status.ended:
             return run
         if not driven:

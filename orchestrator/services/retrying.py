@@ -110,6 +110,13 @@ def _reopened(app: App, run: Run, stages: Sequence[StageRun]) -> tuple[Run, File
         raise Locked(f"{app.spoken(key)} is driven by another process.")
     with app.store.write() as tx:
         refuse_second(app, tx, key.pipeline, key.environment)
+        newest = tx.runs(pipeline=key.pipeline, environment=key.environment, limit=1)[0]
+        if newest != run:  # of what was decided meanwhile nothing holds any more
+            raise Locked(
+                f"{app.spoken(newest.key)} was driven by another process meanwhile.",
+                holds="Nothing was started.",
+                next=f"See what it did: orchestrator status {app.spoken(newest.key)}",
+            )
         lease = tx.take_lease(
             key.pipeline, key.environment, owner=app.actor, purpose=f"run {key}", at=now
         )

@@ -68,6 +68,7 @@ def settled(app: App, run: Run, environment: Environment, pipeline: Pipeline) ->
         return
     same_environment(app, run, environment, pipeline)
     files = environment_files(app.root, environment, cache=app.folder("cache"))
+    mark.unlink(missing_ok=True)  # whoever dies from here on leaves a mixture, and no mark
     materialise_environment(app.root, environment, files, folder / "inventories" / environment.name)
     mark.write_text(run.environment_digest, encoding="utf-8")
 

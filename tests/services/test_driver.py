@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from orchestrator.attempts.folder import AttemptFolder
-from orchestrator.model.errors import ExecutorError
+from orchestrator.model.errors import ExecutorError, Locked, Refused
 from orchestrator.model.events import Recorded
 from orchestrator.model.runs import Outcome, RequestKind, RunKey, RunStatus, Status
 from orchestrator.model.values import Value
-from orchestrator.services import driver
+from orchestrator.services import driver, following, retrying, sources
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.retrying import retry
-from orchestrator.services.runs import request
-from tests.services.stage_app import small
+from orchestrator.services.runs import adopt, request
+from tests.services.stage_app import FAILED, small
 
 
 def test_all_that_was_told_is_taken_in_before_the_end(
@@ -27,10 +27,7 @@ def test_all_that_was_told_is_taken_in_before_the_end(
     monkeypatch.setattr(driver, "MOST_READ", 1)
 
     def tell(folder: AttemptFolder) -> None:
-        row = {"at": "2026-11-25T12:00:00+00:00", "type": "log", "host": "", "failed": False}
-        body = {"text": "x" * 500_000, "stream": "stdout", "severity": "info"}
-        lines = (json.dumps({"sequence": n, **row, "body": body}) for n in range(1, 31))
-        folder.spool.write_text("".join(f"{line}\n" for line in lines))
+        _spool(folder, 30, "x" * 500_000)
 
     with small(tmp_path, "a: { command: { run: [x] } }") as project:
         project.attempts.before = tell
@@ -82,3 +79,67 @@ def test_a_cancel_is_heard_whatever_the_clocks_say(tmp_path: Path) -> None:
         again = retry(project.app, key, listener=print, interrupts=Interrupts())
         assert again.status is RunStatus.SUCCEEDED
         assert project.attempts.started == ["a", "b"]
+
+
+def test_a_follower_is_told_all_before_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit into one page is told as well, though the run has ended."""
+    monkeypatch.setattr(following, "PAGE", 10)
+
+    def tell(folder: AttemptFolder) -> None:
+        _spool(folder, 35, "x")
+
+    with small(tmp_path, "a: { command: { run: [x] } }") as project:
+        project.attempts.before = tell
+        key = project.up().key
+        told: list[object] = []
+        following.follow(project.app, key, listener=told.append, interrupts=Interrupts())
+        rows = [row.sequence for row in told if isinstance(row, Recorded)]
+        assert rows == list(range(1, 36))
+
+
+def test_a_retry_decides_on_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A retry that another one overtook while it read files starts nothing."""
+    with small(tmp_path, "a: { command: { run: [x] } }") as project:
+        project.attempts.answers["a"] = FAILED
+        key = project.up().key
+        project.attempts.answers.clear()
+
+        def overtaken(*_: object) -> None:
+            monkeypatch.undo()
+            retry(project.app, key, listener=print, interrupts=Interrupts())
+
+        monkeypatch.setattr(retrying, "same_environment", overtaken)
+        with pytest.raises(Locked, match="meanwhile"):
+            retry(project.app, key, listener=print, interrupts=Interrupts())
+        assert project.attempts.started == ["a", "a"]
+
+
+def test_half_laid_files_are_laid_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever dies while laying an environment's files leaves no word that they are whole."""
+    with small(tmp_path, "a: { command: { run: [x] } }") as project:
+        project.up()
+        hosts = project.app.root / "inventories/dev/hosts.yaml"
+        hosts.write_text("all: {}\n")
+
+        def killed(*_: object) -> None:
+            (project.app.tree("tiny", "dev") / "inventories/dev/hosts.yaml").touch()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(sources, "materialise_environment", killed)
+        with pytest.raises(KeyboardInterrupt):
+            project.up()
+        monkeypatch.undo()
+        hosts.unlink()
+        with pytest.raises(Refused, match="changed since"):
+            adopt(project.app, RunKey("tiny", "dev", 2), listener=print, interrupts=Interrupts())
+        project.up()
+        assert not (project.app.tree("tiny", "dev") / "inventories/dev/hosts.yaml").exists()
+
+
+def _spool(folder: AttemptFolder, count: int, text: str) -> None:
+    row = {"at": "2026-11-25T12:00:00+00:00", "type": "log", "host": "", "failed": False}
+    body = {"text": text, "stream": "stdout", "severity": "info"}
+    lines = (json.dumps({"sequence": n, **row, "body": body}) for n in range(1, count + 1))
+    folder.spool.write_text("".join(f"{line}\n" for line in lines))
