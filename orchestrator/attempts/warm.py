@@ -67,6 +67,14 @@ class WarmParent:
         if answer != "started":
             raise self._failed(answer or "it ended")
 
+    def has_died(self) -> bool:
+        """Whether it is gone. Waits a moment: of one that dies the socket is closed before that."""
+        try:
+            self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def close(self) -> None:
         """The parent ends, also in the middle of its imports; attempts go on."""
         self._socket.close()

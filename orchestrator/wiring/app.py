@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrator.attempts.folder import AttemptFolder
+from orchestrator.attempts.folder import AttemptFolder, Proof
 from orchestrator.attempts.warm import WarmParent
 from orchestrator.files.definitions import find_root, load_project
+from orchestrator.model.errors import ExecutorError
 from orchestrator.services.app import App
 from orchestrator.setup.pulumi_cli import find_pulumi
 from orchestrator.store.opening import open_store
@@ -60,7 +61,18 @@ class LazyParent:
         return self._parent
 
     def start(self, folder: AttemptFolder, variables: Mapping[str, str]) -> None:
-        self.begin().start(folder, variables)
+        """The attempt lives. A parent that was killed is replaced, if it had not begun this one."""
+        parent = self.begin()
+        try:
+            parent.start(folder, variables)
+        except ExecutorError:
+            if folder.proof() is not Proof.NEVER_STARTED:
+                return  # it began before its parent died: whoever watches it sees how it ends
+            if not parent.has_died():
+                raise
+            self.close()
+            self._parent = None
+            self.begin().start(folder, variables)
 
     def close(self) -> None:
         if self._parent is not None:

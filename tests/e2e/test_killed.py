@@ -238,6 +238,20 @@ def test_controller_and_attempt_killed(make: Make, world: Path) -> None:
     assert tiny.rows("select status from runs") == [("lost",)]
 
 
+def test_a_killed_parent_of_attempts_is_replaced(make: Make, world: Path) -> None:
+    """SIGKILL of the process that forks attempts: the running one goes on, later ones start."""
+    tiny = chain(make, world)
+    up = tiny.begin("up", "dev", "--yes")
+    tiny.until_begun("middle")
+    (parent,) = children(up.process.pid)
+    os.kill(parent, signal.SIGKILL)
+    until(lambda: has_ended(parent), "the parent is gone")
+    tiny.let("middle")
+    answer = up.answer()
+    assert answer.code == 0, answer.err
+    ended_as_if_nothing_had_happened(tiny)
+
+
 def test_a_killed_tool_is_a_failure(make: Make, world: Path) -> None:
     """SIGKILL of the tool under a living attempt: the stage has failed and says by which signal."""
     tiny = make(held(world, "middle"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Make
-from tests.e2e.projects import command, files_with, outputs, until
+from tests.e2e.projects import command, files_with, held, outputs, until
 
 pytestmark = pytest.mark.slow
 
@@ -160,3 +160,29 @@ def test_destroy_goes_the_other_way(make: Make, world: Path) -> None:
     assert tiny.rows("select count(*) from in_place") == [(0,)]
     status = tiny.ask("status")
     assert "empty, dev#2 destroy succeeded" in status.out
+
+
+def test_logs_follow_a_run(make: Make, world: Path) -> None:
+    """`logs -f` shows what is told while the run goes on, and ends with it."""
+    tiny = make(command(world, "one", "echo early"), held(world, "two", "echo late", needs=["one"]))
+    up = tiny.begin("up", "dev", "--yes")
+    tiny.until_begun("two")
+    logs = tiny.begin("logs", "dev#1", "-f")
+    until(lambda: "early" in logs.out, "the first is shown")
+    assert "late" not in logs.out
+    tiny.let("two")
+    answer = logs.answer()
+    assert answer.code == 0, answer.err
+    assert [line.split()[-1] for line in answer.out.splitlines()] == ["early", "late"]
+    assert up.answer().code == 0
+
+
+def test_a_selection_of_another_release_is_mixed(make: Make, world: Path) -> None:
+    """After a `--select` run of another release the environment is mixed, and says so."""
+    tiny = make(command(world, "one"), command(world, "two"))
+    assert tiny.ask("up", "dev", "--yes").code == 0
+    tiny.write("more.txt", "another release")
+    assert tiny.ask("up", "dev", "--yes", "--select", "two").code == 0
+    status = tiny.ask("status")
+    assert "mixed: tiny@" in status.out
+    assert tiny.counts("one", "two") == [1, 2]
