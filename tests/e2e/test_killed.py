@@ -120,6 +120,32 @@ def test_wait_takes_over_while_it_follows(make: Make, world: Path) -> None:
     ended_as_if_nothing_had_happened(tiny)
 
 
+def test_two_that_wait_do_not_collide(make: Make, world: Path) -> None:
+    """One of them takes over, the other follows that one; both tell the end."""
+    tiny = chain(make, world)
+    up = tiny.begin("up", "dev", "--yes")
+    tiny.until_begun("middle")
+    waits = [tiny.begin("wait", "dev#1") for _ in range(2)]
+    until(lambda: all("middle started" in wait.err for wait in waits), "both follow")
+    up.kill()
+    tiny.let("middle")
+    assert [wait.answer().code for wait in waits] == [0, 0]
+    ended_as_if_nothing_had_happened(tiny)
+
+
+def test_killed_while_a_stage_waits_for_its_next_attempt(make: Make, world: Path) -> None:
+    """Whoever takes over waits out the rest, and tries no more often than was said."""
+    script = f"test $(wc -l < {world}/flaky) -ge 2"
+    tiny = make(command(world, "flaky", script, retry={"attempts": 2, "backoff": "3s"}))
+    up = tiny.begin("up", "dev", "--yes")
+    until(lambda: "flaky failed" in up.err, "the first attempt has failed")
+    up.kill()
+    answer = tiny.ask("wait", "dev#1")
+    assert answer.code == 0, answer.err
+    assert tiny.count("flaky") == 2
+    assert tiny.rows("select status, attempts from stages") == [("succeeded", 2)]
+
+
 def _after_the_lease(tiny: Tiny, _: Begun) -> None:
     until(lambda: tiny.database.exists() and _rows(tiny, "select 1 from runs"), "the run is there")
 
