@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,8 @@ from orchestrator.model.errors import NotFound
 from orchestrator.model.runs import RunKey
 from orchestrator.ports import Clock, Store, Vault
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # names also name folders
+_NUMBER = re.compile(r"[0-9]{1,9}").fullmatch
 StartAttempt = Callable[[AttemptFolder, Mapping[str, str]], None]
 
 
@@ -45,7 +48,7 @@ class App:
         pipeline, _, environment = path.rpartition("/")
         if not pipeline and len(self.project.pipelines) == 1:
             pipeline = next(iter(self.project.pipelines))
-        if not (pipeline and environment and number.isdecimal()):
+        if not (_NAME.fullmatch(pipeline) and _NAME.fullmatch(environment) and _NUMBER(number)):
             like = "guestbook/dev#3" if self.several_pipelines else "dev#3"
             raise NotFound(
                 f"'{text}' is no run id.", next=f"Ids read like {like}: orchestrator runs"

@@ -80,8 +80,10 @@ def _again(
 
     def stays(stage: StageRun) -> bool:
         """What succeeded stays; what runs only after a failure, or always, is asked anew."""
-        when = pipeline.stages[stage.stage].when
-        return stage.status.good and when is When.SUCCESS and stage.stage not in chosen
+        ordinary = (
+            action is Action.DESTROY or pipeline.stages[stage.stage].when is When.SUCCESS
+        )  # taking away has no failure of its own to answer
+        return stage.status.good and ordinary and stage.stage not in chosen
 
     return tuple(
         stage

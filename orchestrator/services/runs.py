@@ -10,6 +10,7 @@ from orchestrator.attempts.hints import hint, hint_name
 from orchestrator.attempts.locks import FileLock
 from orchestrator.core.graph import graph_of
 from orchestrator.core.nodes import narrowest, nodes_of
+from orchestrator.core.references import references_in
 from orchestrator.core.run_state import RunState
 from orchestrator.core.selection import left_out_by, select
 from orchestrator.model.codec import decode, encode
@@ -83,7 +84,9 @@ def plan(
 
 
 def adopt(app: App, key: RunKey, *, listener: Listener, interrupts: Interrupts) -> Run:
-    """A run whose controller died, driven to its end. Raises Locked where it lives."""
+    """A run whose controller died, driven to its end. Raises NotFound; Locked where it lives."""
+    with app.store.read() as tx:
+        tx.run(key)  # before a lock is made for what is not there
     if is_elsewhere(app, key):
         raise Locked(
             f"{app.spoken(key)} is driven by another machine; only that one can take it over.",
@@ -274,7 +277,7 @@ def drive(
         graph,
         left_out={
             **left_out_by(graph, run.select),
-            **_nothing_to_destroy(pipeline, run.action),
+            **_nothing_to_destroy(app, pipeline, run),
             **{name: f"once: ran in {here.environment} already" for name, here in once.items()},
         },
         recorded={stage.stage: stage for stage in runs},
@@ -332,15 +335,25 @@ def _ran_elsewhere(app: App, pipeline: Pipeline, run: Run) -> Mapping[str, InPla
     }
 
 
-def _nothing_to_destroy(pipeline: Pipeline, action: Action) -> Mapping[str, str]:
-    """Stages that leave nothing of their own: only stacks, and what says how it is destroyed."""
-    if action is not Action.DESTROY:
+def _nothing_to_destroy(app: App, pipeline: Pipeline, run: Run) -> Mapping[str, str]:
+    """Stages that leave nothing of their own: only stacks do, and what says how it is destroyed.
+
+    Nor does a stage that cannot have begun, for what it is made from never came.
+    """
+    if run.action is not Action.DESTROY:
         return {}
-    return {
-        stage.name: "leaves nothing to take away"
-        for stage in pipeline.stages.values()
-        if stage.kind is not StageKind.PULUMI and stage.destroy is None
-    }
+    with app.store.read() as tx:
+        there = {here.stage for here in tx.in_place(run.key.pipeline, run.key.environment)}
+    nothing: dict[str, str] = {}
+    for stage in pipeline.stages.values():
+        if stage.kind is not StageKind.PULUMI and stage.destroy is None:
+            nothing[stage.name] = "leaves nothing to take away"
+        elif stage.destroy is not None and stage.name not in there:
+            paths = (reference.path for reference in references_in(stage.destroy))
+            missing = [path[1] for path in paths if path[0] == "stages" and path[1] not in there]
+            if missing:
+                nothing[stage.name] = f"never began: {missing[0]} never succeeded here"
+    return nothing
 
 
 def _abandon(app: App, run: Run, error: OrchestratorError) -> None:
