@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import secrets
+import socket
+
+from orchestrator.attempts.folder import write_whole
 from orchestrator.model.definitions import Environment
 from orchestrator.model.errors import Refused
 from orchestrator.services.app import App
+from orchestrator.services.holding import LOCAL
 
 IN_STORE = "store"  # Pulumi's file backend in the store's folder
 
@@ -21,6 +28,7 @@ def check_backend(app: App, pipeline: str, environment: Environment) -> None:
         )
     with app.store.read() as tx:
         recorded = tx.backend(pipeline, environment.name)
+    check_place(app, environment, recorded)
     if recorded is not None and asked and asked != recorded:
         raise Refused(
             f"{environment.name} keeps its stacks in '{recorded}', but its `state:` now says "
@@ -30,13 +38,41 @@ def check_backend(app: App, pipeline: str, environment: Environment) -> None:
         )
 
 
-def backend_to_record(environment: Environment) -> str:
+def check_place(app: App, environment: Environment, recorded: str | None) -> None:
+    """Raises Refused where the stacks lie in another machine's folder: all would be made twice."""
+    if recorded and recorded.startswith(f"{IN_STORE}@") and recorded != _in_store(app):
+        raise Refused(
+            f"the stacks of {environment.name} lie on machine {recorded.partition('@')[2]}, "
+            "and this is another one.",
+            holds="Nothing was started.",
+            next="Run it there; or give environments that several machines run a `state:` that "
+            "all of them reach, from the beginning.",
+        )
+
+
+def backend_to_record(app: App, environment: Environment) -> str:
     """What a first run records."""
-    return environment.state.backend if environment.state else IN_STORE
+    return environment.state.backend if environment.state else _in_store(app)
 
 
 def backend_url(app: App, pipeline: str, environment: Environment) -> str:
     """The Pulumi backend URL: as recorded, else as `state:` says, else the store's own folder."""
     with app.store.read() as tx:
-        recorded = tx.backend(pipeline, environment.name) or backend_to_record(environment)
-    return f"file://{app.folder('stacks', 'state')}" if recorded == IN_STORE else recorded
+        recorded = tx.backend(pipeline, environment.name)
+    backend = recorded or backend_to_record(app, environment)
+    here = backend.partition("@")[0] == IN_STORE
+    return f"file://{app.folder('stacks', 'state')}" if here else backend
+
+
+def _in_store(app: App) -> str:
+    """The store's folder; of a store that several machines share, this one's."""
+    if app.project.store == LOCAL:
+        return IN_STORE
+    path = app.store.folder / "machine"
+    if not path.exists():
+        draft = path.with_name(f".machine.{os.getpid()}")
+        write_whole(draft, f"{socket.gethostname()}-{secrets.token_hex(4)}")
+        with contextlib.suppress(FileExistsError):  # another process of this machine was quicker
+            os.link(draft, path)
+        draft.unlink()
+    return f"{IN_STORE}@{path.read_text(encoding='utf-8')}"

@@ -27,7 +27,7 @@ from orchestrator.model.runs import (
     Status,
 )
 from orchestrator.services.app import App
-from orchestrator.services.backends import backend_to_record, check_backend
+from orchestrator.services.backends import backend_to_record, check_backend, check_place
 from orchestrator.services.begun import begun
 from orchestrator.services.driver import Driver, Listener
 from orchestrator.services.holding import (
@@ -241,8 +241,10 @@ def _opened(
                 for order, stage in enumerate(pipeline.stages.values())
             ],
         )
-        if tx.backend(pipeline.name, environment.name) is None:
-            backend = backend_to_record(environment)
+        recorded = tx.backend(pipeline.name, environment.name)
+        check_place(app, environment, recorded)
+        if recorded is None:
+            backend = backend_to_record(app, environment)
             tx.record_backend(pipeline.name, environment.name, backend)
         tx.audit(
             actor=app.actor,

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.attempts.folder import AttemptFolder, Proof
 from orchestrator.attempts.locks import FileLock
-from orchestrator.model.errors import Locked
+from orchestrator.model.errors import Locked, Refused
 from orchestrator.model.runs import RunKey, RunStatus
 from orchestrator.services import holding, runs
 from orchestrator.services.interrupts import Interrupts
@@ -131,3 +131,14 @@ def test_another_machines_plan_ends_by_itself(project: Small) -> None:
         shared.up()
     project.clock.at += timedelta(hours=2)
     assert shared.up().status is RunStatus.SUCCEEDED
+
+
+def test_stacks_of_another_machine_are_not_made_twice(project: Small) -> None:
+    """Where the stacks lie in a machine's own folder, another machine of the store is refused."""
+    shared = _shared(project)
+    assert shared.up().status is RunStatus.SUCCEEDED
+    assert shared.up().status is RunStatus.SUCCEEDED  # the same machine goes on
+    (project.app.store.folder / "machine").write_text("server-1")  # as another one has it
+    with pytest.raises(Refused, match="another one"):
+        shared.up()
+    assert project.attempts.started == ["a", "a"]
