@@ -98,6 +98,11 @@ class AttemptFolder:
         """Of the stage, read without opening anything secret."""
         return StageKind(json.loads(self.work.read_text(encoding="utf-8"))["kind"])
 
+    def mark_started(self) -> None:
+        """From now on nobody may take it that nothing happened, also after a loss of power."""
+        self.started.touch(mode=0o600)
+        _sync_folder(self.path)
+
     def answer(self) -> Mapping[str, Json] | None:
         """The result, or None where there is none."""
         try:
@@ -132,7 +137,11 @@ def write_whole(path: Path, text: str) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:

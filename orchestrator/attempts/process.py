@@ -76,7 +76,7 @@ def _answer(
     work = replace(order.work, folder=folder.private, tool_lock=tool_lock.descriptor)
     executor = executors[work.kind](work)  # before any thread: it may fork helpers of its own
     spool = Spool(folder.spool, now=now, redact=order.redactor.json, hint_name=name)
-    folder.started.touch(mode=0o600)
+    folder.mark_started()
     watch = threading.Thread(target=_watch, args=(folder, work), daemon=True)
     watch.start()
     try:
