@@ -42,7 +42,8 @@ class OrchestratorError(Exception):
         self.next = next
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.what, self.holds, self.next) if part)
+        parts = [part for part in (self.what, self.holds, self.next) if part]
+        return " ".join([*map(_sentence, parts[:-1]), *parts[-1:]])
 
 
 class UsageError(OrchestratorError):
@@ -116,3 +117,7 @@ class ExecutorError(OrchestratorError):
     def __init__(self, what: str, *, started: bool = True, holds: str = "", next: str = "") -> None:
         super().__init__(what, holds=holds, next=next)
         self.started = started
+
+
+def _sentence(text: str) -> str:
+    return text if text[-1] in ".!?:;" else f"{text}."
