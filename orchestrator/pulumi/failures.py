@@ -20,8 +20,8 @@ _NOISE = re.compile(
     r"^(error|warning|rpc error: code = \w+ desc =|Exception calling application):? *"
 )
 _PLUGIN = re.compile(
-    r"no (?P<kind>\w+) plugin 'pulumi-\w+-(?P<name>[^']+)' found in the workspace"
-    r"(?: at version v(?P<version>[\w.+-]+))?"
+    r"(?:no|download and install) (?P<kind>\w+) plugin 'pulumi-\w+-(?P<name>[^']+)'"
+    r"(?: found in the workspace)?(?: at version v(?P<version>[\w.+-]*\w))?"
 )
 
 

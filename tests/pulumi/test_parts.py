@@ -142,6 +142,11 @@ def test_uncertain_creates_are_told_to_a_person() -> None:
             "v6.1.0 or on your $PATH",
             "pulumi plugin install resource aws 6.1.0",
         ),
+        (
+            "error: Could not automatically download and install resource plugin "
+            "'pulumi-resource-lighthost' at version v0.1.0, install the plugin using …",
+            "Bring it with 'orchestrator doctor --fix'",
+        ),
         ("error: the stack is currently locked by 1 lock(s)", "Another process holds this stack"),
         ("error: constructing secrets manager: incorrect passphrase", "PULUMI_CONFIG_PASSPHRASE"),
         ("error: PULUMI_ACCESS_TOKEN must be set for login", "credentials: pulumi"),
