@@ -26,6 +26,9 @@ def main(words: list[str]) -> int:
         print(table(rows))
     else:
         if any(row.can_fix for row in rows):
+            # Before the long steps: whoever has to mend something first need not wait for them.
+            for line in fixes(row for row in rows if row.blocks and not row.can_fix):
+                print(line, flush=True)
             rows = fix(rows, lambda line: print(f"  {line}", flush=True), options)
         print("\n".join([*fixes(rows), _summary(rows, time.monotonic() - begun)]))
     return 1 if any(row.blocks for row in rows) else 0

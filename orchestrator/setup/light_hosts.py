@@ -14,6 +14,8 @@ from orchestrator.setup.running import run_step
 
 MODULE = "orchestrator.lighthosts"
 ASK_LIMIT_S = 30.0
+AS_ROOT = f"sudo {sys.executable} -m orchestrator.setup --fix --light-hosts"
+"""For a plain user: it brings all of it into root's home, where root's commands look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +83,10 @@ def bring(part: Part, env: Mapping[str, str], report: Report) -> None:
 def _root_row(options: Options) -> Row:
     return Row(
         name="light hosts: root",
-        needed="root (namespaces, mounts)",
+        needed="root, for every command (namespaces, mounts)",
         found="root" if options.is_root else "a plain user",
         state=State.OK if options.is_root else State.MISSING,
-        fix="" if options.is_root else "run it as root, e.g. with sudo",
+        fix="" if options.is_root else AS_ROOT,
     )
 
 
@@ -109,9 +111,13 @@ def _row(part: Part, program: subprocess.Popen[str], options: Options) -> Row:
         needed=part.needed,
         found=(said or "there") if there else "not there",
         state=State.OK if there else State.MISSING,
-        fix="" if there else f"{sys.executable} -m {MODULE} {' '.join(part.bring)}",
+        fix="" if there else _fix(part, is_root=options.is_root),
         can_fix=not there and options.is_root,
     )
+
+
+def _fix(part: Part, *, is_root: bool) -> str:
+    return f"{sys.executable} -m {MODULE} {' '.join(part.bring)}" if is_root else AS_ROOT
 
 
 def _answer(program: subprocess.Popen[str]) -> str:

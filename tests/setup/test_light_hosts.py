@@ -79,5 +79,7 @@ def test_a_plain_user_is_told_that_root_is_needed(
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     rows = light_host_rows(Options(env=machine.env, light_hosts=True))
     assert rows[0].state is State.MISSING
-    assert "root" in rows[0].fix
+    assert {row.fix for row in rows} == {
+        f"sudo {sys.executable} -m orchestrator.setup --fix --light-hosts"
+    }
     assert not any(row.can_fix for row in rows)
