@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
+
+_PAUSES = (0.001, 0.002, 0.004, 0.008, 0.0)  # s; who only looks holds a lock for microseconds
 
 
 class FileLock:
@@ -21,12 +24,15 @@ class FileLock:
     def taken(cls, path: Path) -> FileLock | None:
         """The lock, or None where somebody holds it. Makes the file if need be."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        return cls(descriptor, path)
+        for pause in _PAUSES:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(pause)
+            else:
+                return cls(descriptor, path)
+        os.close(descriptor)
+        return None
 
     def close(self) -> None:
         """This process holds it no longer; inheritors still do."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 
@@ -70,3 +71,15 @@ def test_whole_or_as_it_was(tmp_path: Path) -> None:
         write_whole(path, "\ud800")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_who_only_looks_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look holds the lock for a moment, and that is no reason to call it taken."""
+    path = tmp_path / "lock"
+    path.touch()
+    with path.open() as look:
+        fcntl.flock(look, fcntl.LOCK_SH)
+        monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(look, fcntl.LOCK_UN))
+        taken = FileLock.taken(path)
+        assert taken is not None
+        taken.close()
