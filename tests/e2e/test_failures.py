@@ -39,6 +39,7 @@ def test_a_failure_says_everything(make: Make, world: Path) -> None:
     assert "not run: three   (needs two, which failed)" in answer.err
     assert "orchestrator logs dev#1 two" in answer.err
     assert "orchestrator retry dev#1" in answer.err
+    assert "orchestrator up dev   # with files changed since" in answer.err
     assert answer.out == ""
 
 

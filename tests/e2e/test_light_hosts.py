@@ -1,9 +1,11 @@
 """Does a real environment survive its controller's death, and is nothing of it left in the end?"""
 
+import json
 import os
+import signal
 from pathlib import Path
 
-from orchestrator.lighthosts.places import places_at
+from orchestrator.lighthosts.places import Places, places_at
 from tests.e2e.conftest import Make
 from tests.e2e.projects import Tiny, stage, until
 from tests.lighthosts.traces import namespaces_of, soon_no_traces
@@ -104,10 +106,40 @@ def test_a_real_environment_without_its_controllers(make: Make, world: Path) -> 
         assert [len(log.read_text().splitlines()) for log in made] == [1, 1]
         assert tiny.marked() == []
     finally:
-        namespaces = namespaces_of(where)
-        gone = tiny.ask("destroy", "dev", "--yes")
+        nothing_is_left_after_destroy(tiny, where)
+
+
+def test_a_real_create_whose_attempt_is_killed(make: Make, world: Path) -> None:
+    """The stage is lost and its tools are ended; a person's retry brings all of it up."""
+    tiny = real(make, world)
+    tiny.let("play")
+    where = places_at(tiny.home / "orchestrator" / "lighthosts")
+    try:
+        up = tiny.begin("up", "dev", "--yes")
+        until(lambda: list(where.state.glob("sites/*/hosts/*/token")), "a host is being made")
+        os.kill(tiny.attempt_process("hosts"), signal.SIGKILL)
+        answer = up.answer()
+        assert answer.code == 4, answer.err
+        assert "lost" in answer.err
+        assert "not run: play" in answer.err
+        assert tiny.marked() == []
+        again = tiny.ask("retry", "dev#1")
+        assert again.code == 0, again.err
+        assert tiny.counts("web-1", "web-2") == [1, 1]
+        assert len(list(where.state.glob("sites/*/hosts/*"))) == 2
+    finally:
+        nothing_is_left_after_destroy(tiny, where)
+
+
+def nothing_is_left_after_destroy(tiny: Tiny, where: Places) -> None:
+    namespaces = namespaces_of(where)
+    ports = [port for entry in _ports(where) for port in entry]
+    gone = tiny.ask("destroy", "dev", "--yes")
     assert gone.code == 0, gone.err
-    assert soon_no_traces(where, ports=(), namespaces=namespaces) == []
+    assert soon_no_traces(where, ports=ports, namespaces=namespaces) == []
     assert tiny.rows("select count(*) from in_place") == [(0,)]
-    assert not any(str(tiny.home) in line for line in Path("/proc/mounts").read_text().splitlines())
-    assert os.path.exists(tiny.database)
+
+
+def _ports(where: Places) -> list[list[int]]:
+    files = where.state.glob("sites/*/hosts/*/host.json")
+    return [list(json.loads(path.read_text()).get("ports", {}).values()) for path in files]
