@@ -57,7 +57,7 @@ def on_a_full_disk(tiny: Tiny, left: int, *words: str) -> Answer:
     return Answer(code=done.returncode, out=done.stdout, err=done.stderr)
 
 
-@pytest.mark.parametrize("left", [0, 40_000, 120_000, 250_000, 400_000])
+@pytest.mark.parametrize("left", [0, 120_000, 400_000])
 def test_up_on_a_full_disk(make: Make, world: Path, left: int) -> None:
     """A clear error, nothing half-written; with room again the same command brings it up."""
     script = "head -c 300000 /dev/zero | tr '\\0' 'x' | fold -w 100"  # tells much

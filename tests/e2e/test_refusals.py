@@ -14,8 +14,7 @@ from tests.needs import needs_git
 
 pytestmark = pytest.mark.slow
 
-PULUMI = "stacks/net/Pulumi.yaml", "name: net\nruntime: yaml\n"
-HEAD = PROJECT.format(id="tiny-1", store="local")  # nine lines
+HEAD = PROJECT.format(id="tiny-1", store="local")  # eight lines: `stages:` is the ninth
 
 BROKEN = {
     "broken YAML": ("stages: [one\n", "orchestrator.yaml:1"),

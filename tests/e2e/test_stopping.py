@@ -130,8 +130,8 @@ def test_environments_do_not_wait_for_each_other(make: Make, world: Path) -> Non
     assert other.answer().code == 0
 
 
-def test_a_run_ends_though_nobody_listens(make: Make, world: Path) -> None:
-    """A closed standard error, as of a terminal that went away, does not end the run badly."""
+def test_a_terminal_that_goes_away(make: Make, world: Path) -> None:
+    """It takes the controller with it, not the attempts; `wait` ends the run."""
     tiny, up = begun(make, world)
     up.signal(signal.SIGHUP)
     tiny.let("one")
