@@ -57,7 +57,7 @@ class LazyParent:
 
     def begin(self) -> WarmParent:
         if self._parent is None:
-            self._parent = WarmParent("orchestrator.wiring.attempt")
+            self._parent = WarmParent("orchestrator.wiring.parent")
         return self._parent
 
     def start(self, folder: AttemptFolder, variables: Mapping[str, str]) -> None:

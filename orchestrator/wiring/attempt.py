@@ -1,18 +1,15 @@
-"""What is an attempt process made of? `python -m orchestrator.wiring.attempt FD` is its parent."""
+"""What is an attempt process made of? Its parent is `wiring.parent`."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 
 from orchestrator.ansible.executor import AnsibleExecutor
-from orchestrator.ansible.warm import preload as preload_ansible
 from orchestrator.attempts.folder import AttemptFolder
 from orchestrator.attempts.process import Order, carry_out
-from orchestrator.attempts.warm import serve
 from orchestrator.core.references import resolve_spec
 from orchestrator.files.plain_yaml import plain_yaml
 from orchestrator.model.codec import decode
@@ -24,7 +21,6 @@ from orchestrator.ports import StageExecutor
 from orchestrator.pulumi.executor import PulumiExecutor
 from orchestrator.pulumi.prepare import Surroundings
 from orchestrator.pulumi.warm import open_interpreter
-from orchestrator.pulumi.warm import preload as preload_pulumi
 from orchestrator.steps.check import CheckExecutor
 from orchestrator.steps.command import CommandExecutor
 from orchestrator.trust.redaction import KnownSecrets
@@ -107,9 +103,3 @@ def _spec_secrets(spec: object) -> list[Value]:
 def _looks_secret(name: str) -> bool:
     words = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSPHRASE", "CREDENTIAL")
     return any(word in name.upper() for word in words)
-
-
-if __name__ == "__main__":
-    preload_pulumi()
-    preload_ansible()
-    serve(int(sys.argv[1]), main)
