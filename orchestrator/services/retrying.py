@@ -32,8 +32,9 @@ def retry(
     """The run goes on from the stages that did not succeed, with the outputs recorded so far.
 
     from_stage: that stage and all that depend on it run again as well. failed_hosts: Ansible
-    stages run only the hosts that failed or were not reached. Raises Refused where the run
-    succeeded, is not the environment's newest, or its environment's files changed since.
+    stages run only the hosts that failed or were not reached. Raises Locked where the run has not
+    ended, Refused where it succeeded, is not the environment's newest, or its environment's files
+    changed since.
     """
     with app.store.read() as tx:
         run, stages = tx.run(key), tx.stage_runs(key)
@@ -51,8 +52,8 @@ def retry(
 def _may_retry(app: App, run: Run, newest: Run, from_stage: str) -> None:
     name = app.spoken(run.key)
     if not run.status.ended:
-        raise Refused(
-            f"{name} has not ended.",
+        raise Locked(
+            f"{name}, begun by {run.requested_by}, has not ended.",
             holds="Nothing was started.",
             next=f"Follow it: orchestrator wait {name}",
         )

@@ -109,7 +109,8 @@ def test_two_at_once(make: Make, world: Path) -> None:
         assert "orchestrator wait dev#1" in second.err
         assert "orchestrator cancel dev#1" in second.err
     retried = tiny.ask("retry", "dev#1")
-    assert retried.code in (10, 12)
+    assert retried.code == 12
+    assert f"pid {up.process.pid}" in retried.err
     assert "orchestrator wait dev#1" in retried.err
     tiny.let("one")
     assert up.answer().code == 0
