@@ -21,6 +21,7 @@ from orchestrator.ansible.hostkeys import ssh_options
 from orchestrator.ansible.inventory import Inventory, inventory_of
 from orchestrator.ansible.launch import STOPPED, Command, play
 from orchestrator.ansible.listening import Asked, Heard, Listener
+from orchestrator.ansible.own_files import may_list_others
 from orchestrator.ansible.rows import plan_of
 from orchestrator.ansible.targets import all_there_is, expected_hosts, listed_inventory
 from orchestrator.ansible.unsafe import write_private
@@ -64,6 +65,8 @@ class AnsibleExecutor:
             return ""
         work = replace(work, spec=replace(_spec(work), requirements=""))  # none are needed to look
         with _ready(work, report) as ready:
+            if any(may_list_others(source) for source in ready.inventory.sources):
+                return ""
             targets = _targets(ready)
         if targets is None or silent(targets):
             return ""

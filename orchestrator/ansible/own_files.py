@@ -5,12 +5,14 @@ Asking `ansible-inventory` takes half a second of each stage; most files say lit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+_PLUGIN = re.compile(r"""^\s*[{]?\s*["']?plugin["']?\s*:""", re.MULTILINE)
 _GROUP = frozenset({"hosts", "children", "vars"})
 _OF_CONNECTIONS = "ansible_"
 
@@ -35,6 +37,17 @@ def listed_plainly(inventories: Path) -> dict[str, Mapping[Any, Any]] | None:
     except (_NotPlain, yaml.YAMLError, OSError, UnicodeDecodeError):
         return None
     return hosts
+
+
+def may_list_others(source: Path) -> bool:
+    """Whether an inventory is asked anew each time: a program, a plugin's configuration, a folder
+    that may hold such. Then equal files do not mean equal hosts."""
+    try:
+        if source.is_dir() or source.stat().st_mode & 0o111:
+            return True
+        return _PLUGIN.search(source.read_text("utf-8")) is not None
+    except (OSError, UnicodeDecodeError):
+        return True
 
 
 def _variable_files(inventories: Path) -> Iterator[Path]:

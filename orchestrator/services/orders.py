@@ -178,11 +178,20 @@ def inputs_digest(app: App, context: RunContext, stage: Stage, resolved: StageSp
         "stage": stage.name,
         "kind": stage.kind.value,
         "spec": encode(resolved, app.vault.keyed_hash),
+        "venv": _installed(app.root, resolved),
         "release": context.run.release,
         "environment": context.run.environment_digest,
     }
     # Not RFC 8785, which has no form for integers beyond 2^53 and lone surrogates: tools have.
     return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _installed(root: Path, spec: StageSpec) -> list[str]:
+    """Names and versions of what a stage's own virtualenv has: it lies in no release."""
+    if not isinstance(spec, AnsibleSpec) or not spec.venv:
+        return []
+    found = (root / spec.venv).glob("lib/python*/site-packages/*.dist-info")
+    return sorted(path.stem for path in found)
 
 
 def _spec_for(stage: Stage, action: Action) -> tuple[StageSpec, StageKind, Action]:

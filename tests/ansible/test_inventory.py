@@ -9,6 +9,7 @@ import pytest
 from orchestrator.ansible.answering import targets_of
 from orchestrator.ansible.executor import AnsibleExecutor
 from orchestrator.ansible.inventory import inventory_of
+from orchestrator.ansible.own_files import may_list_others
 from orchestrator.model.definitions import AnsibleSpec, Skip
 from tests.ansible.projects import TWO, Site
 
@@ -101,6 +102,25 @@ def test_an_unreadable_inventory_proves_nothing(site: Site) -> None:
     site.tasks("- debug:")
     work = site.work(spec={"skip": Skip.WHEN_UNCHANGED})
     assert AnsibleExecutor().unchanged(work, site.told) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "mode"),
+    [
+        ("list.sh", "#!/bin/sh\necho '{}'\n", 0o755),
+        ("cloud.yaml", "# ours\nplugin: ansible.builtin.constructed\nstrict: false\n", 0o644),
+        ("cloud.json", '{ "plugin": "ansible.builtin.constructed" }', 0o644),
+    ],
+)
+def test_what_lists_hosts_anew_proves_nothing(site: Site, name: str, text: str, mode: int) -> None:
+    """A program or a plugin may list another host today: its file says nothing about that."""
+    site.write(f"inventory/{name}", text).chmod(mode)
+    site.tasks("- debug:")
+    for entry in (f"inventory/{name}", "inventory"):
+        work = site.work(spec={"skip": Skip.WHEN_UNCHANGED, "inventory": (entry,)})
+        assert AnsibleExecutor().unchanged(work, site.told) == ""
+    static = site.write("static.yaml", "all: { vars: { my_plugin: x, note: 'plugin: none' } }\n")
+    assert not may_list_others(static)
 
 
 def test_hosts_that_cannot_be_asked_prove_nothing() -> None:

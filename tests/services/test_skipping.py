@@ -54,3 +54,16 @@ def test_a_change_is_remembered_over_a_selection(tmp_path: Path) -> None:
         project.attempts.answers["hosts"] = CHANGED
         project.up("hosts")
         assert _skippable_again(project) == ["hosts"]
+
+
+def test_another_version_in_a_virtualenv_is_another_input(tmp_path: Path) -> None:
+    """A stage's own virtualenv is in no release, and yet what is installed there counts."""
+    play = "a: { ansible: { playbook: play.yml, skip: when_unchanged, venv: tools } }"
+    with small(tmp_path, play) as project:
+        packages = project.app.root / "tools/lib/python3.11/site-packages"
+        old = packages / "ansible_core-2.18.1.dist-info"
+        old.mkdir(parents=True)
+        assert _skippable_again(project) == []
+        assert _skippable_again(project) == ["a"]
+        old.rename(packages / "ansible_core-2.19.dist-info")
+        assert _skippable_again(project) == []
