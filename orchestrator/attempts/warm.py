@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from orchestrator.attempts.folder import AttemptFolder
+from orchestrator.attempts.hints import hint, hint_name
 from orchestrator.attempts.locks import FileLock
 from orchestrator.model.errors import ExecutorError
 
@@ -121,7 +122,7 @@ def _fork(
         lock.close()
         return "nobody asks any more"
     if os.fork() == 0:
-        _child(folder, variables, requests, main)
+        _child(folder, variables, requests, main, lock)
     lock.close()  # the child holds it now, and nobody else
     return "started"
 
@@ -141,6 +142,7 @@ def _child(
     variables: Mapping[str, str],
     requests: socket.socket,
     main: AttemptMain,
+    lock: FileLock,
 ) -> None:
     status = 1
     try:
@@ -158,6 +160,8 @@ def _child(
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+        lock.close()  # before the hint: a driver that finds it held looks again in half a second
+        hint(hint_name(folder.path.parent))
         os._exit(status)
 
 
