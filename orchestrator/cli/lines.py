@@ -85,7 +85,7 @@ def _told(row: Recorded) -> str:
     if row.type == "result":
         item = f" [{body['item']}]" if body.get("item") else ""
         text = f"{body['host']}: {body['state']}{item}"
-        tail = body["message"] if body["state"] not in ("ok", "skipped") else ""
+        tail = body["message"] if body["state"] != "skipped" else ""
         diff = f"\n{body['diff'].rstrip()}" if body.get("diff") else ""
         return text + (f"  {tail}" if tail else "") + diff
     if row.type == "host":

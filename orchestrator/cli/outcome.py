@@ -86,8 +86,24 @@ def next_commands(app: App, view: RunView) -> str:
         lines.append(f"orchestrator retry {name}")
         if failed and any(s in ("failed", "unreachable") for s in failed[0].hosts.values()):
             lines.append(f"orchestrator retry {name} --failed-hosts")
+        lines += _with_new_files(app, run)
     lines.append(f"orchestrator status {name}")
     return "\n".join(f"{'next:' if i == 0 else '     '} {line}" for i, line in enumerate(lines))
+
+
+def up_command(app: App, pipeline: str, environment: str) -> str:
+    """`orchestrator up dev`, with the pipeline where there are several."""
+    which = f" --pipeline {pipeline}" if app.several_pipelines else ""
+    return f"orchestrator up {environment}{which}"
+
+
+def _with_new_files(app: App, run: Run) -> list[str]:
+    """A retry runs what was frozen; who has mended a file must be told so."""
+    environment = app.project.environments.get(run.key.environment)
+    if run.action is not Action.APPLY or environment is None or environment.gate:
+        return []
+    command = up_command(app, run.key.pipeline, run.key.environment)
+    return [f"{command}   # with files changed since; a retry takes them as they were"]
 
 
 def _succeeded(view: RunView, name: str) -> None:
@@ -101,7 +117,7 @@ def _succeeded(view: RunView, name: str) -> None:
     if not changed:
         click.echo(f"{env} is up; nothing changed: {name}, {took}")
     else:
-        told = ", ".join(f"{s.stage} {changes(s.kind.value, _counts(s))}" for s in changed)
+        told = ", ".join(f"{s.stage} {changes(s.kind.value, _counts(s)) or 'ran'}" for s in changed)
         click.echo(f"{env} is up: {name}, {took}; {told}")
     for label, url in view.urls:
         click.echo(f"{label}: {url}")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
-from orchestrator.cli.outcome import failure_text, next_commands
+from orchestrator.cli.outcome import failure_text, next_commands, up_command
 from orchestrator.cli.settings import Settings, pass_settings
 from orchestrator.cli.tables import table
 from orchestrator.cli.words import SYMBOLS, changes, clean, duration
@@ -182,7 +182,7 @@ def _next(app: App, view: EnvironmentView) -> str:
     if view.gate:
         return f"gate {view.gate}"
     if run is None:
-        return f"orchestrator up {view.name}"
+        return up_command(app, view.pipeline, view.name)
     if not run.status.ended:
         return f"orchestrator wait {app.spoken(run.key)}"
     if run.status.value != "succeeded":

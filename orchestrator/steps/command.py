@@ -112,7 +112,7 @@ def _exit(code: int) -> str:
 def _stopped(work: Work, program: str) -> Outcome:
     if work.cancel.reason != "timeout":
         return Outcome(status=Status.CANCELLED, changes=RAN)
-    what = f"it did not end within {work.timeout}"
+    what = f"it did not end within {work.timeout.total_seconds():g}s"
     failure = Failure(where=program, what=what, cause=Cause.TIMEOUT)
     return Outcome(status=Status.FAILED, changes=RAN, failures=(failure,), cause=Cause.TIMEOUT)
 
