@@ -39,6 +39,9 @@ def main() -> int:
     except NoVenvModule as why:
         print(why)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here")
+        return 130
     return 0
 
 

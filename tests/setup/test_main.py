@@ -35,3 +35,17 @@ def test_what_it_cannot_mend_is_said_first(
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["missing: root (nowhere) -> bring root", "  building Pulumi …"]
     assert said[-1].startswith("machine: 0 of 1 needed things are there")
+
+
+def test_an_interrupt_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C in a long step ends it with one line."""
+
+    def stopped(_rows: Iterable[Row], _report: Report, _options: Options) -> tuple[Row, ...]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(setup, "examine", lambda _: (_row("Pulumi", can_fix=True),))
+    monkeypatch.setattr(setup, "fix", stopped)
+    assert setup.main(["--fix"]) == 130
+    assert capsys.readouterr().out.startswith("interrupted; ")
