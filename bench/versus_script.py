@@ -1,6 +1,6 @@
 """Are we faster than the script a competent user writes? The reference project, both ways.
 
-    .venv/bin/python -m bench.versus_script [rounds] [--warm-script] [--keep-said]
+    .venv/bin/python -m bench.versus_script [rounds] [case …] [--warm-script]
 
 Needs what `make up` needs: root, the Pulumi CLI, the light hosts' image. Everything lies in a
 temporary folder, in sites of its own, and is gone afterwards. In each round both sides go through
@@ -18,27 +18,40 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from bench.cpu import Meter
 from bench.our_side import Ours
 from bench.script_side import Script
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("orchestrator.yaml", "stacks", "playbooks", "inventories", "policies", "app")
 GOALS = {"first": 0.8, "unchanged": 0.3, "unskipped": 0.8}
+CASES = tuple(GOALS)
 SCRIPTS, OURS = "10.66.71.0/24", "10.66.72.0/24"
 WEB_COUNT = 2
 
 
-def main(rounds: int = 3, *, warm_script: bool = False, said: bool = False) -> None:
-    took: dict[tuple[str, str], list[float]] = {}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Took:
+    """What one case cost one side, in seconds of wall, of CPU here, and of CPU on its hosts."""
+
+    wall: float
+    cpu: float
+    hosts: float
+
+
+def main(rounds: int = 3, *, warm_script: bool = False, cases: tuple[str, ...] = CASES) -> None:
+    took: dict[tuple[str, str], list[Took]] = {}
     with _world() as folder:
         env = _env(folder)
         script = Script(_checkout(folder / "script", SCRIPTS), folder / "s", env, warm=warm_script)
@@ -46,24 +59,41 @@ def main(rounds: int = 3, *, warm_script: bool = False, said: bool = False) -> N
         try:
             _configure(script)
             for number in range(rounds):
-                sides = {"script": script.up, "ours": ours.up}
-                if number % 2:
-                    sides = dict(reversed(sides.items()))
-                for case in GOALS:
-                    if case == "unskipped":
-                        ours.new_release()
-                    for side, act in sides.items():
-                        seconds = _timed(act)
-                        took.setdefault((case, side), []).append(seconds)
-                        load = os.getloadavg()[0]
-                        print(f"  {case:10}{side:8}{seconds:7.2f} s  load {load:.1f}", flush=True)
-                        if said and side == "ours":
-                            print(ours.said)
+                _round(
+                    number, {"script": script.up, "ours": ours.up}, ours, cases, took, folder / "lh"
+                )
                 script.destroy()
                 ours.destroy()
         finally:
             script.close()
     _print(took)
+
+
+def _round(
+    number: int,
+    sides: dict[str, Callable[[], None]],
+    ours: Ours,
+    cases: tuple[str, ...],
+    took: dict[tuple[str, str], list[Took]],
+    lighthosts: Path,
+) -> None:
+    order = sides.items() if number % 2 == 0 else reversed(sides.items())
+    sides = dict(order)
+    for case in CASES:
+        if case not in cases and case != "first":
+            continue
+        if case == "unskipped":
+            ours.new_release()
+        for side, act in sides.items():
+            one = _timed(side, act, lighthosts)
+            took.setdefault((case, side), []).append(one)
+            print(
+                f"  {case:10}{side:8}{one.wall:7.2f} s   CPU {one.cpu:6.2f} s"
+                f"   hosts {one.hosts:6.2f} s   load {os.getloadavg()[0]:.1f}",
+                flush=True,
+            )
+            if side == "ours":
+                print(f"             {ours.said.splitlines()[0]}", flush=True)
 
 
 def _configure(script: Script) -> None:
@@ -75,19 +105,27 @@ def _configure(script: Script) -> None:
     script.destroy()
 
 
-def _timed(act: Callable[[], None]) -> float:
-    begun = time.perf_counter()
-    act()
-    return time.perf_counter() - begun
+def _timed(side: str, act: Callable[[], None], lighthosts: Path) -> Took:
+    meter = Meter(side)
+    try:
+        with meter.inside():
+            hosts, cpu = meter.hosts(lighthosts), meter.controller()
+            begun = time.perf_counter()
+            act()
+            wall = time.perf_counter() - begun
+        return Took(wall=wall, cpu=meter.controller() - cpu, hosts=meter.hosts(lighthosts) - hosts)
+    finally:
+        meter.close()
 
 
-def _print(took: dict[tuple[str, str], list[float]]) -> None:
-    print(f"{'case':12}{'script med/min s':>20}{'ours med/min s':>20}{'ratio med/min':>16}  goal")
+def _print(took: dict[tuple[str, str], list[Took]]) -> None:
+    print(f"{'wall, s':12}{'script med/min':>18}{'ours med/min':>18}{'ratio med/min':>16}  goal")
     for case, goal in GOALS.items():
-        theirs, ours = took[case, "script"], took[case, "ours"]
-        words = [f"{median(t):.2f} / {min(t):.2f}" for t in (theirs, ours)]
-        ratio = f"{median(ours) / median(theirs):.2f} / {min(ours) / min(theirs):.2f}"
-        print(f"{case:12}{words[0]:>20}{words[1]:>20}{ratio:>16}  {goal}")
+        if (case, "ours") in took:
+            theirs, ours = ([one.wall for one in took[case, side]] for side in ("script", "ours"))
+            words = [f"{median(t):.2f} / {min(t):.2f}" for t in (theirs, ours)]
+            ratio = f"{median(ours) / median(theirs):.2f} / {min(ours) / min(theirs):.2f}"
+            print(f"{case:12}{words[0]:>18}{words[1]:>18}{ratio:>16}  {goal}")
 
 
 @contextmanager
@@ -139,6 +177,10 @@ def _checkout(folder: Path, cidr: str) -> Path:
 
 
 if __name__ == "__main__":
-    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
-    flags = {"warm_script": "--warm-script" in sys.argv, "said": "--keep-said" in sys.argv}
-    main(*numbers, **flags)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all is taken away
+    words = sys.argv[1:]
+    main(
+        *[int(word) for word in words if word.isdigit()],
+        warm_script="--warm-script" in words,
+        cases=tuple(word for word in words if word in CASES) or CASES,
+    )
