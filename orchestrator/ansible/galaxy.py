@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -67,7 +67,7 @@ def installed_requirements(
         return Installed()
     path = work.project / spec.requirements
     wanted = _wanted(work, spec, path)
-    kept = work.cache / "galaxy" / _key(path, command)
+    kept = work.cache / "galaxy" / _key(path, command, work.project)
     if not kept.is_dir():
         report(Progress(text=f"installing {spec.requirements}"))
         kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -136,10 +136,23 @@ def _last(said: str) -> str:
     return (lines or said.splitlines() or [""])[-1].strip()
 
 
-def _key(path: Path, command: Command) -> str:
-    """By what is asked for and who installs it."""
-    told = path.read_bytes() + b"\0" + os.fsencode(command.argv[0])
-    return hashlib.sha256(told).hexdigest()[:32]
+def _key(path: Path, command: Command, project: Path) -> str:
+    """By what is asked for, what the project itself brings of it, and who installs it."""
+    told = hashlib.sha256(path.read_bytes() + b"\0" + os.fsencode(command.argv[0]))
+    for file in sorted(_own_files(yaml.safe_load(path.read_text("utf-8")), project)):
+        told.update(b"\0" + os.fsencode(file.name) + b"\0" + file.read_bytes())
+    return told.hexdigest()[:32]
+
+
+def _own_files(tree: Any, project: Path) -> Iterator[Path]:
+    """Archives, folders and included lists that lie here: they change under the same name."""
+    if isinstance(tree, str) and tree.strip():
+        place = project / tree.removeprefix("file://").partition(",")[0]
+        found = place.rglob("*") if place.is_dir() else (place,)
+        yield from (file for file in found if file.is_file())
+    elif isinstance(tree, Mapping | list):
+        for item in tree.values() if isinstance(tree, Mapping) else tree:
+            yield from _own_files(item, project)
 
 
 def _put(fresh: Path, kept: Path) -> None:

@@ -67,6 +67,17 @@ def test_a_role_is_installed_once(site: Site) -> None:
 
 
 @pytest.mark.slow
+def test_another_archive_under_the_same_name_is_installed(site: Site) -> None:
+    """What lies in the project may change while requirements.yml says the same."""
+    site.write("requirements.yml", "roles: [{src: greet.tar.gz, name: greet}]\n")
+    site.write("play.yml", "- hosts: all\n  gather_facts: false\n  roles: [greet]\n")
+    for text in ("from elsewhere", "from another day"):
+        _role_archive(site, text).replace(site.project / "greet.tar.gz")
+        assert not site.apply(spec={"requirements": "requirements.yml"}).failures
+        assert site.told.results("ok")[-1].message == text
+
+
+@pytest.mark.slow
 def test_a_collection_from_a_tarball_is_found(site: Site) -> None:
     """A vendored collection needs no network; its role is called by its full name."""
     root = site.root / "made"
@@ -122,14 +133,14 @@ def test_a_stages_own_virtualenv_runs_it(site: Site) -> None:
     assert site.told.results("ok")[0].message == f"{folder}/bin/python"
 
 
-def _role_archive(site: Site) -> Path:
+def _role_archive(site: Site, text: str = "from elsewhere") -> Path:
     import tarfile
 
     tasks = site.root / "greet/tasks/main.yml"
-    tasks.parent.mkdir(parents=True)
-    tasks.write_text("- debug: {msg: from elsewhere}\n")
+    tasks.parent.mkdir(parents=True, exist_ok=True)
+    tasks.write_text(f"- debug: {{msg: {text}}}\n")
     meta = site.root / "greet/meta/main.yml"
-    meta.parent.mkdir()
+    meta.parent.mkdir(exist_ok=True)
     meta.write_text("galaxy_info: {author: me, description: x, license: MIT}\n")
     archive = site.root / "greet.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
