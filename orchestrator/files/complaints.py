@@ -18,6 +18,7 @@ from orchestrator.model.values import Reference, Text
 
 M = TypeVar("M", bound=BaseModel)
 
+_OFTEN_SECRET = ("secrets", "credentials")  # some write a value where its place is asked for
 _KEY = "[key]"  # pydantic's mark for an error of a key, not of its value
 _WANTED = {
     "string_type": "text",
@@ -79,7 +80,9 @@ def _problem(
     claim, help = _claim(detail, given)
     place = place_of(document, path)
     at = place.named if _KEY in detail["loc"] or isinstance(given, Mapping | list) else place.value
-    return Problem(message=f"{where(path, whole)} {claim}", position=at, help=help)
+    private = path[0] in _OFTEN_SECRET and len(path) > 1
+    message = f"{where(path, whole)} {claim}"
+    return Problem(message=message, position=at, help=help, private=private)
 
 
 def _unknown_key(path: Path, document: Document, keys: type[BaseModel], whole: str) -> Problem:

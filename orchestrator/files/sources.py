@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.model.positions import Position, Problem
 
+_HIDDEN = "*****"
 Path = tuple[str | int, ...]
 """Keys and list indexes from the top of a document to a value."""
 
@@ -75,14 +76,31 @@ class Sources:
         source = self._files.get(position.file) if position else None
         if position is None or source is None:
             return problem
+        if problem.private:
+            return _hidden(replace(problem, source=source.line(position.line)), position.column)
         length = problem.length if problem.length > 1 else source.length(position)
         return replace(problem, source=source.line(position.line), length=length)
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Problems by file and place, those without a place first, each once."""
-    unique = dict.fromkeys(problems)
-    return tuple(sorted(unique, key=_place_of))
+    """Problems by file and place, those without a place first, each once.
+
+    What one of them keeps private on a line, the others of that line do not show either.
+    """
+    found = sorted(dict.fromkeys(problems), key=_place_of)
+    private: dict[tuple[str, int], int] = {}
+    for problem in found:
+        if problem.private:
+            private.setdefault(_place_of(problem)[:2], _place_of(problem)[2])
+    return tuple(
+        _hidden(problem, private[line]) if (line := _place_of(problem)[:2]) in private else problem
+        for problem in found
+    )
+
+
+def _hidden(problem: Problem, column: int) -> Problem:
+    """Without what its line holds from that column on."""
+    return replace(problem, source=problem.source[: column - 1] + _HIDDEN, length=len(_HIDDEN))
 
 
 def _place_of(problem: Problem) -> tuple[str, int, int]:

@@ -27,6 +27,7 @@ class Problem:
     source: str = ""  # the text of that line, without its newline
     help: str = ""  # what would be right; empty where nothing can be said
     severity: str = "error"  # "error" or "warning"
+    private: bool = False  # what stands there may be a secret: the line is not shown any further
 
     def __str__(self) -> str:
         where = f" ({self.position})" if self.position else ""

@@ -53,7 +53,7 @@ def _value(
     if literal_secret(value, variable.type):
         help = f"write secrets: {{ NAME: env://… }} and {variable.name}: ${{{{ secrets.NAME }}}}"
         message = f"'{variable.name}' is a secret, and stands here in clear"
-        yield Problem(message=message, position=at, help=help)
+        yield Problem(message=message, position=at, help=help, private=True)
         return
     claim = value_claim(value, variable)
     if claim:

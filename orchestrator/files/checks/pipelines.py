@@ -95,7 +95,8 @@ def _references(stage: Stage, scope: Scope, loaded: Loaded[Pipeline]) -> Iterato
             continue
         at = misuse.reference.position if misuse.reference else None
         position = at or place_of(loaded.document, (*where, *misuse.path)).value
-        yield Problem(message=misuse.message, position=position, help=misuse.help)
+        literal = misuse.reference is None
+        yield Problem(message=misuse.message, position=position, help=misuse.help, private=literal)
 
 
 def _stage(stage: Stage, loaded: Loaded[Pipeline]) -> Iterator[Problem]:
@@ -156,7 +157,8 @@ def _default(variable: Variable, loaded: Loaded[Pipeline]) -> Iterator[Problem]:
     at = loaded.document.place(("vars", variable.name, "default")).value
     if literal_secret(variable.default, variable.type):
         message = f"the default of '{variable.name}' is a secret in clear"
-        yield Problem(message=message, position=at, help="use a reference to secrets.NAME")
+        help = "use a reference to secrets.NAME"
+        yield Problem(message=message, position=at, help=help, private=True)
         return
     claim = value_claim(variable.default, variable)
     if claim:

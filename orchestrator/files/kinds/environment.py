@@ -16,7 +16,7 @@ from orchestrator.files.kinds.common import (
     Word,
     complaint,
 )
-from orchestrator.files.words import did_you_mean, shown
+from orchestrator.files.words import did_you_mean
 
 _SCHEMES = ("env://", "file://")
 _LATER = ("sops://", "vault://")
@@ -26,7 +26,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def _locator(value: Any) -> str:
     """Where a secret is found. Raises a complaint."""
     if not isinstance(value, str):
-        raise complaint(f"must be text such as env://NAME, not {shown(value)}")
+        raise complaint("must be text such as env://NAME")
     if value.startswith(_LATER):
         raise complaint(
             f"is a {value.split(':')[0]}:// secret, which cannot be read yet",
@@ -37,7 +37,7 @@ def _locator(value: Any) -> str:
         near = did_you_mean(f"{scheme}://", _SCHEMES, "secrets are read from")
         raise complaint("must say where the secret is found, such as env://NAME", near)
     if scheme == "env" and not _VARIABLE.fullmatch(rest):
-        raise complaint(f"must name an environment variable after env://, not '{rest}'")
+        raise complaint("must name an environment variable after env://")
     return value
 
 
