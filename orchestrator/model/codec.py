@@ -24,10 +24,13 @@ from orchestrator.model.work import Cancel
 T = TypeVar("T")
 Seal = Callable[[Json], str]
 Open = Callable[[str], Json]
+_PLAIN = frozenset({str, int, float, bool})
 
 
 def encode(value: Any, seal: Seal | None = None) -> Json:
     """JSON of a value. Raises ValueError where a Secret stands in it and no `seal` was given."""
+    if value is None or type(value) in _PLAIN:  # nearly all leaves; what follows costs far more
+        return value  # type: ignore[no-any-return]
     if isinstance(value, Secret):
         if seal is None:
             raise ValueError("a secret value cannot be written in clear")
@@ -51,7 +54,7 @@ def encode(value: Any, seal: Seal | None = None) -> Json:
         return {_escaped(str(encode(key))): encode(item, seal) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [encode(item, seal) for item in value]
-    if value is None or isinstance(value, str | int | float):
+    if isinstance(value, str | int | float):
         return value
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
