@@ -139,7 +139,7 @@ def wait(settings: Settings, run: str) -> None:
     def drive(app: App, screen: Screen, interrupts: Interrupts) -> Run:
         return _followed(app, run, screen, interrupts)
 
-    _carried_out(settings, drive)
+    _carried_out(settings, drive, of_runs=True)
 
 
 @click.command()
@@ -154,7 +154,7 @@ def cancel(settings: Settings, run: str, kill: bool) -> None:
         runs.request(app, app.key(run), kind)
         return _followed(app, run, screen, interrupts)
 
-    _carried_out(settings, drive, cancelled_is_well=True)
+    _carried_out(settings, drive, cancelled_is_well=True, of_runs=True)
 
 
 def pipeline_of(app: App, name: str) -> str:
@@ -201,8 +201,9 @@ def _carried_out(
     *,
     before: Callable[[App, Interrupts], None] | None = None,
     cancelled_is_well: bool = False,
+    of_runs: bool = False,
 ) -> None:
-    with opened_app(settings.directory, warm=True) as app:
+    with opened_app(settings.directory, warm=True, of_runs=of_runs) as app:
         interrupts = Interrupts()
         if before is not None:
             before(app, interrupts)

@@ -26,7 +26,7 @@ from orchestrator.wiring.app import opened_app
 @pass_settings
 def logs(settings: Settings, run: str, stage: str, follow: bool, host: str, failed: bool) -> None:
     """What RUN's stages told, or one STAGE of it."""
-    with opened_app(settings.directory) as app:
+    with opened_app(settings.directory, of_runs=True) as app:
         view = run_view(app, app.key(run))
         names = [s.stage for s in view.stages]
         if stage and stage not in names:

@@ -32,7 +32,7 @@ from orchestrator.wiring.app import opened_app
 @pass_settings
 def status(settings: Settings, what: str) -> None:
     """What is where: every environment, one of them, or one run in full."""
-    with opened_app(settings.directory) as app:
+    with opened_app(settings.directory, of_runs="#" in what) as app:
         if "#" in what:
             _run(app, settings, what)
         else:
@@ -45,7 +45,7 @@ def status(settings: Settings, what: str) -> None:
 @pass_settings
 def runs(settings: Settings, environment: str, limit: int) -> None:
     """The runs so far, newest first."""
-    with opened_app(settings.directory) as app:
+    with opened_app(settings.directory, of_runs=True) as app:
         listed = newest_runs(app, environment=environment, limit=limit)
         if settings.json:
             for run, _ in listed:

@@ -43,6 +43,19 @@ def load_project(root: Path, *, environments_from: Mapping[str, Path] | None = N
     return project
 
 
+def load_what_is_right(root: Path) -> tuple[Project, int]:
+    """The project without what is wrong in it, and how many errors there are.
+
+    For acts on runs, which have their definitions recorded. Raises DefinitionError where not even
+    the Project itself can be read.
+    """
+    project, problems = _read(root, {})
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if project is None:
+        raise DefinitionError(errors)
+    return project, len(errors)
+
+
 def validate(
     root: Path, *, environments_from: Mapping[str, Path] | None = None
 ) -> tuple[Problem, ...]:

@@ -297,13 +297,9 @@ def drive(
         tree=app.tree(run.key.pipeline, run.key.environment),
     )
     listener(begun(app, run.key))
-    try:
-        end_dead_plan(app, pipeline.name, environment.name)
-        settled(app, run, environment, pipeline)
-    except OrchestratorError as error:
-        if not any(stage.status is Status.RUNNING for stage in runs):  # else it keeps its lease
-            _abandon(app, run, error)
-        raise
+    # Where a stage runs, its files were laid before; what it makes beside them is left alone.
+    if not any(stage.status is Status.RUNNING for stage in runs):
+        _prepare(app, run, pipeline, environment)
     driver = Driver(
         app,
         context,
@@ -358,12 +354,29 @@ def _nothing_to_destroy(app: App, pipeline: Pipeline, run: Run) -> Mapping[str, 
     return nothing
 
 
+def _prepare(app: App, run: Run, pipeline: Pipeline, environment: Environment) -> None:
+    """Nobody else is there, and the files are; else the run has ended, and its lease is free."""
+    try:
+        end_dead_plan(app, pipeline.name, environment.name)
+        settled(app, run, environment, pipeline)
+    except OrchestratorError as error:
+        _abandon(app, run, error)
+        raise
+
+
 def _abandon(app: App, run: Run, error: OrchestratorError) -> None:
     """The run ends before any stage began: its lease is free and its record says why."""
     now = app.clock.now()
     with app.store.write() as tx:
         tx.save_run(replace(run, status=RunStatus.FAILED, reason=str(error), ended_at=now))
         tx.release_lease(run.key.pipeline, run.key.environment, run.lease_token)
+        tx.audit(
+            actor=run.requested_by,
+            verb=f"{run.action.value}.ended",
+            subject=str(run.key),
+            at=now,
+            body={"status": RunStatus.FAILED.value, "reason": str(error)},
+        )
 
 
 def as_run(run: Run) -> tuple[Pipeline, Environment]:

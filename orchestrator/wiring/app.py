@@ -7,24 +7,31 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.attempts.folder import AttemptFolder, Proof
 from orchestrator.attempts.warm import WarmParent
-from orchestrator.files.definitions import find_root, load_project
+from orchestrator.files.definitions import find_root, load_project, load_what_is_right
+from orchestrator.model.codec import decode
+from orchestrator.model.definitions import Environment, Pipeline, Project
 from orchestrator.model.errors import ExecutorError
+from orchestrator.ports import Store
 from orchestrator.services.app import App
 from orchestrator.setup.pulumi_cli import find_pulumi
 from orchestrator.store.opening import open_store
 from orchestrator.trust.vault import Keys, StoreVault
 from orchestrator.wiring.clock import SystemClock
 
+_LOOKED_AT = 200  # runs, where files cannot be read
+
 
 @contextmanager
-def opened_app(directory: Path, *, warm: bool = False) -> Iterator[App]:
+def opened_app(directory: Path, *, warm: bool = False, of_runs: bool = False) -> Iterator[App]:
     """The App of the project that a folder lies in.
 
-    warm: start the parent of attempts now, so that its imports go on meanwhile. Raises
+    warm: start the parent of attempts now, so that its imports go on meanwhile. of_runs: only runs
+    that were begun already are asked for: a mistake in today's files keeps nobody from them. Raises
     DefinitionError, StoreMissing, WrongStore, SecretError.
     """
     attempts = LazyParent()
@@ -32,8 +39,10 @@ def opened_app(directory: Path, *, warm: bool = False) -> Iterator[App]:
         attempts.begin()
     try:
         root = find_root(directory)
-        project = load_project(root)
+        project, errors = load_what_is_right(root) if of_runs else (load_project(root), 0)
         store = open_store(project.id, project.store)
+        if errors:
+            project = _with_recorded(project, store)
         yield App(
             root=root,
             project=project,
@@ -47,6 +56,19 @@ def opened_app(directory: Path, *, warm: bool = False) -> Iterator[App]:
         )
     finally:
         attempts.close()
+
+
+def _with_recorded(project: Project, store: Store) -> Project:
+    """The project, and what cannot be read of it as the newest run had it."""
+    pipelines, environments = dict(project.pipelines), dict(project.environments)
+    with store.read() as tx:
+        for run in tx.runs(limit=_LOOKED_AT):
+            definition = run.definition
+            if run.key.pipeline not in pipelines:
+                pipelines[run.key.pipeline] = decode(Pipeline, definition["pipeline"])
+            if run.key.environment not in environments:
+                environments[run.key.environment] = decode(Environment, definition["environment"])
+    return replace(project, pipelines=pipelines, environments=environments)
 
 
 class LazyParent:

@@ -143,3 +143,20 @@ def _spool(folder: AttemptFolder, count: int, text: str) -> None:
     body = {"text": text, "stream": "stdout", "severity": "info"}
     lines = (json.dumps({"sequence": n, **row, "body": body}) for n in range(1, count + 1))
     folder.spool.write_text("".join(f"{line}\n" for line in lines))
+
+
+def test_what_a_running_stage_made_is_left_alone(tmp_path: Path) -> None:
+    """Taking a run over lays no files anew under a stage that runs on them."""
+    with small(tmp_path, "a: { command: { run: [x] } }") as project:
+        made = project.app.tree("tiny", "dev") / "tree/node_modules/x"
+
+        def die(_: AttemptFolder) -> None:
+            made.mkdir(parents=True)
+            raise KeyboardInterrupt
+
+        project.attempts.before = die
+        with pytest.raises(KeyboardInterrupt):
+            project.up()
+        project.attempts.before = lambda _: None
+        adopt(project.app, RunKey("tiny", "dev", 1), listener=print, interrupts=Interrupts())
+        assert made.exists()
