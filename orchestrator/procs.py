@@ -33,6 +33,23 @@ UNKILLABLE_AFTER = 60.0  # seconds after SIGKILL; only a process stuck in the ke
 TICK = 0.05  # seconds between looks at the cancel token
 
 
+_given_umask = -1  # this process's own, where it has not been asked to write in private
+
+
+def write_in_private() -> None:
+    """What this process writes is private; what it starts gets the umask that a person's shell has.
+
+    A playbook on localhost, or a program that builds something, else makes files nobody can read.
+    """
+    global _given_umask
+    _given_umask = os.umask(0o077)
+
+
+def given_umask() -> int:
+    """For `Popen(umask=)`; -1 leaves it as it is."""
+    return _given_umask
+
+
 def ignore(stream: str, line: str) -> None:
     """Hears nothing."""
 
@@ -143,6 +160,7 @@ def _start(
                 stderr=subprocess.PIPE,
                 pass_fds=(lock,) if lock >= 0 else (),
                 start_new_session=True,
+                umask=_given_umask,
                 bufsize=0,
             )
     except FileNotFoundError as error:

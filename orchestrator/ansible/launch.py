@@ -27,7 +27,7 @@ from orchestrator.ansible.folders import Folders
 from orchestrator.ansible.remote import end_remote_commands
 from orchestrator.model.errors import ExecutorError
 from orchestrator.model.work import Work
-from orchestrator.procs import LEFTOVER_GRACE, MARK, end_marked
+from orchestrator.procs import LEFTOVER_GRACE, MARK, end_marked, given_umask
 
 Event = Mapping[str, Any]
 STOPPED = 254  # ansible-runner's code for a run that was stopped
@@ -180,6 +180,7 @@ def _our_ways(work: Work, stopping: _Stopping) -> Iterator[None]:
 
     def spawn(_: Any, args: Sequence[str], **options: Any) -> Any:
         options["dimensions"] = (24, _COLUMNS)
+        options["preexec_fn"] = _as_given
         if work.tool_lock < 0:
             process = ptyprocess.PtyProcess.spawn(args, **options)
         else:
@@ -196,6 +197,11 @@ def _our_ways(work: Work, stopping: _Stopping) -> Iterator[None]:
         _replaced(pexpect.spawn, "_spawnpty", spawn),
     ):
         yield
+
+
+def _as_given() -> None:
+    if given_umask() >= 0:
+        os.umask(given_umask())
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from orchestrator.attempts.folder import AttemptFolder
 from orchestrator.attempts.hints import hint, hint_name
 from orchestrator.attempts.locks import FileLock
 from orchestrator.model.errors import ExecutorError
+from orchestrator.procs import write_in_private
 
 AttemptMain = Callable[[AttemptFolder, Mapping[str, str]], None]
 """Carries out one attempt; the second argument holds the variables it may read secrets from."""
@@ -151,7 +152,7 @@ def _child(
         for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         _redirect(folder.path / "attempt.log")
-        os.umask(0o077)
+        write_in_private()
         main(folder, variables)
         status = 0
     except BaseException:  # noqa: BLE001  # this process ends here, whatever it was

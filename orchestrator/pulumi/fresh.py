@@ -16,12 +16,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from orchestrator.procs import given_umask
+
 
 def become(order: Mapping[str, Any], out: int, err: int) -> NoReturn:
     """Runs the order's script as the main program and exits with its code. Never returns."""
     code = 70
     try:
         os.setsid()
+        if given_umask() >= 0:
+            os.umask(given_umask())
         _streams(out, err)
         _surroundings(order)
         _forget(Path(order["directory"]))

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from orchestrator.procs import given_umask
+
 LONGEST_READ = 64 * 1024
 OnLine = Callable[[str, str], None]
 
@@ -77,6 +79,7 @@ def start_process(interpreter: Path, order: ProgramOrder) -> Running:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        umask=given_umask(),
     )
     assert process.stdout is not None
     assert process.stderr is not None

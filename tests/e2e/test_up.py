@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -186,3 +187,12 @@ def test_a_selection_of_another_release_is_mixed(make: Make, world: Path) -> Non
     status = tiny.ask("status")
     assert "mixed: tiny@" in status.out
     assert tiny.counts("one", "two") == [1, 2]
+
+
+def test_tools_make_files_as_a_shell_would(make: Make, world: Path) -> None:
+    """What we write is private; what a program makes has the modes of the caller's own umask."""
+    tiny = make(command(world, "one", f"umask >{world}/mask"))
+    assert tiny.ask("up", "dev", "--yes").code == 0
+    mask = os.umask(0o022)
+    os.umask(mask)
+    assert int((world / "mask").read_text(), 8) == mask
