@@ -22,7 +22,12 @@ _LONGEST = timedelta(days=3650)
 class Strict(BaseModel):
     """No unknown key, no conversion from one type to another."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        defer_build=True,  # with the document that it is part of, not once more for itself
+    )
 
 
 def complaint(message: str, help: str = "") -> PydanticCustomError:
