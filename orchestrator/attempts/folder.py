@@ -23,6 +23,8 @@ from orchestrator.attempts.locks import is_held
 from orchestrator.model.definitions import StageKind
 from orchestrator.model.values import Json
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
 
 class Proof(Enum):
     """What the folder of an attempt proves about it."""
@@ -48,7 +50,9 @@ class AttemptFolder:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.mkdir(mode=0o700)
         folder = cls(path)
-        write_whole(folder.work, json.dumps(work))
+        # Needs no fsync: a machine that loses its power before `started` is there starts anew.
+        with open(os.open(folder.work, _NEW, 0o600), "w", encoding="utf-8") as file:
+            file.write(json.dumps(work))
         return folder
 
     @property

@@ -20,7 +20,7 @@ from pathlib import Path
 from orchestrator.attempts.folder import AttemptFolder, write_whole
 from orchestrator.attempts.hints import hint, hint_name
 from orchestrator.attempts.locks import FileLock
-from orchestrator.attempts.spool import Spool
+from orchestrator.attempts.spool import NO_ROOM, Spool
 from orchestrator.core.outputs import output_problems, typed_outputs
 from orchestrator.model.codec import encode
 from orchestrator.model.definitions import Cause, StageKind
@@ -31,6 +31,8 @@ from orchestrator.model.values import Json, leaves, secrets_in
 from orchestrator.model.work import Work
 from orchestrator.ports import Redactor, StageExecutor
 from orchestrator.procs import become_subreaper, end_marked
+
+WAITS_FOR_ROOM = 3600.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +59,22 @@ def carry_out(
         answer = _answer(folder, opened, executors, now, name)
     except OrchestratorError as error:
         answer = _error_answer(error)
-    write_whole(folder.result, json.dumps(answer))
+    _record(folder, json.dumps(answer))
     hint(name)
+
+
+def _record(folder: AttemptFolder, answer: str) -> None:
+    """The answer is there. On a full disk it waits for room: nobody else knows what happened."""
+    deadline = time.monotonic() + WAITS_FOR_ROOM
+    while True:
+        try:
+            write_whole(folder.result, answer)
+        except OSError as error:
+            if error.errno not in NO_ROOM or time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
 
 
 def _answer(
