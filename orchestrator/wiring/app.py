@@ -18,7 +18,6 @@ from orchestrator.model.definitions import Environment, Pipeline, Project
 from orchestrator.model.errors import ExecutorError
 from orchestrator.ports import Store
 from orchestrator.services.app import App
-from orchestrator.setup.pulumi_cli import find_pulumi
 from orchestrator.store.opening import open_store
 from orchestrator.trust.vault import Keys, StoreVault
 from orchestrator.wiring.clock import SystemClock
@@ -103,6 +102,8 @@ class LazyParent:
 
 def tools() -> Mapping[str, Path]:
     """The programs that executors are handed. Raises ToolError naming the fix."""
+    from orchestrator.setup.pulumi_cli import find_pulumi  # for runs only: 15 ms of a start
+
     return {"pulumi": find_pulumi(os.environ)}
 
 
