@@ -10,6 +10,7 @@ from orchestrator.files.checks.folders import folder_problems
 from orchestrator.files.checks.ladder import ladder_problems
 from orchestrator.files.checks.pipelines import pipeline_problems
 from orchestrator.files.checks.policies import policy_problems
+from orchestrator.files.checks.stacks import stack_problems
 from orchestrator.files.collecting import Collected
 from orchestrator.model.positions import Problem
 
@@ -24,5 +25,6 @@ def check(collected: Collected, root: Path) -> Iterator[Problem]:
         yield from folder_problems(pipeline, collected, root)
     for environment in collected.environments.values():
         yield from environment_problems(environment, collected)
+    yield from stack_problems(collected, root)
     yield from ladder_problems(collected)
     yield from policy_problems(collected, root)

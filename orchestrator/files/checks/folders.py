@@ -110,9 +110,9 @@ def _twice_configured(
     root: FilePath,
 ) -> Iterator[Problem]:
     """Keys of `config` that the stack's own file has too: ours win, which may surprise."""
-    project = _project_name(root / spec.project)
+    project = project_name(root / spec.project)
     for environment in collected.environments.values():
-        name = _stack_name(spec.stack, loaded.value, environment.value)
+        name = stack_name(spec.stack, loaded.value, environment.value)
         file = FilePath(spec.project) / f"Pulumi.{name}.yaml"
         theirs = _config(root / file)
         for key in spec.config:
@@ -127,7 +127,8 @@ def _twice_configured(
                 )
 
 
-def _project_name(folder: FilePath) -> str:
+def project_name(folder: FilePath) -> str:
+    """The `name:` of a Pulumi.yaml; empty where there is none."""
     return str(_mapping(folder / "Pulumi.yaml").get("name", ""))
 
 
@@ -145,7 +146,7 @@ def _mapping(file: FilePath) -> Mapping[str, Any]:
     return data if isinstance(data, Mapping) else {}
 
 
-def _stack_name(stack: Tree, pipeline: Pipeline, environment: Environment) -> str:
+def stack_name(stack: Tree, pipeline: Pipeline, environment: Environment) -> str:
     """The stack's name in an environment; empty where it is known only in a run."""
     values = variables(pipeline, environment)
 
