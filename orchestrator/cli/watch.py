@@ -26,6 +26,8 @@ from orchestrator.services.views import (
 )
 from orchestrator.wiring.app import opened_app
 
+LONGEST = 2000  # characters of an output that eyes are shown
+
 
 @click.command()
 @click.argument("what", required=False, default="")
@@ -111,6 +113,8 @@ def _run(app: App, settings: Settings, what: str) -> None:
     for stage in view.stages:
         for name, value in outputs_shown(app, stage).items():
             shown = value if isinstance(value, str) else json.dumps(value)
+            if len(shown) > LONGEST:
+                shown = f"{shown[:LONGEST]}… ({len(shown)} characters; --json shows all)"
             click.echo(f"  {stage.stage}.{name} = {clean(shown)}")
     for stage in view.stages:
         if stage.status in (Status.FAILED, Status.LOST):

@@ -291,6 +291,20 @@ class TestTelling:
             assert (kill.stage, kill.at) == ("network", later(1))
             assert t.requests(DEV, after=cancel.number) == (kill,)
 
+    def test_requests_of_one_run_are_forgotten(self, store: DatabaseStore) -> None:
+        """Whoever opens a run again is asked nothing yet; other runs keep what they were asked."""
+        second = replace(DEV, number=2)
+        with_run(store)
+        with_run(store, second)
+        with store.write() as t:
+            t.add_request(DEV, RequestKind.CANCEL, by="bo", at=AT)
+            t.add_request(second, RequestKind.CANCEL, by="bo", at=AT)
+            t.forget_requests(DEV)
+            t.add_request(DEV, RequestKind.KILL, by="bo", at=AT)
+        with store.read() as t:
+            assert [request.kind for request in t.requests(DEV)] == [RequestKind.KILL]
+            assert len(t.requests(second)) == 1
+
 
 class TestEnvironments:
     def test_what_stands_is_replaced_and_taken_out(self, store: DatabaseStore) -> None:
