@@ -12,6 +12,7 @@ from orchestrator.cli.outcome import exit_code, finished
 from orchestrator.cli.planning import plan_text
 from orchestrator.cli.screens import Screen, screen_for
 from orchestrator.cli.settings import Settings, pass_settings
+from orchestrator.files.definitions import find_root
 from orchestrator.model.errors import Locked, UsageError
 from orchestrator.model.runs import Action, RequestKind, Run, RunKey, RunStatus
 from orchestrator.services import runs
@@ -239,5 +240,6 @@ def _listening(interrupts: Interrupts) -> Iterator[None]:
 
 
 def _may_ask(settings: Settings, yes: bool) -> None:
+    find_root(settings.directory)  # outside a project that is the thing to say
     if not yes and not settings.ask:
         raise UsageError("nobody is there to ask: say --yes. Nothing was started.")

@@ -9,7 +9,7 @@ import click
 from orchestrator.cli.drawing import as_dot, as_mermaid, as_text
 from orchestrator.cli.problems import FORMATS
 from orchestrator.cli.settings import Settings, pass_settings
-from orchestrator.cli.words import clean
+from orchestrator.cli.words import clean, plural
 from orchestrator.core.graph import graph_of
 from orchestrator.files.definitions import find_root, load_project
 from orchestrator.files.definitions import validate as problems_of
@@ -50,7 +50,8 @@ def validate(settings: Settings, environment: str, format_: str) -> None:
         project = load_project(root)
         stages = sum(len(pipeline.stages) for pipeline in project.pipelines.values())
         click.echo(
-            f"{project.id} is valid: {stages} stages, {len(project.environments)} environments"
+            f"{project.id} is valid: {plural(stages, 'stage')}, "
+            f"{plural(len(project.environments), 'environment')}"
         )
     raise click.exceptions.Exit(2 if errors else 0)
 

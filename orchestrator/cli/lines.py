@@ -8,6 +8,8 @@ from orchestrator.cli.words import clean, duration, stage_words
 from orchestrator.model.codec import encode
 from orchestrator.model.events import Recorded, RunEvent
 
+_RECAP = {"dark": "unreachable", "failures": "failed"}  # as Ansible's own recap says it
+
 
 def as_json(told: RunEvent | Recorded) -> dict[str, Any]:
     """The published form of what is told (docs/events.md)."""
@@ -89,6 +91,6 @@ def _told(row: Recorded) -> str:
         diff = f"\n{body['diff'].rstrip()}" if body.get("diff") else ""
         return text + (f"  {tail}" if tail else "") + diff
     if row.type == "host":
-        counts = " ".join(f"{k}={v}" for k, v in body["counts"].items())
+        counts = " ".join(f"{_RECAP.get(k, k)}={v}" for k, v in body["counts"].items())
         return f"{body['host']}: {body['state']}  {counts}"
     return ""

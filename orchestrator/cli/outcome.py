@@ -111,6 +111,8 @@ def _succeeded(view: RunView, name: str) -> None:
     changed = [stage for stage in view.stages if stage.changes.any]
     took = duration((run.ended_at - run.started_at).total_seconds()) if run.ended_at else ""
     env = run.key.environment
+    if run.select:
+        env = f"what was selected of {env}"
     if run.action is Action.DESTROY:
         click.echo(f"{env} is destroyed: {name}, {took}")
         return

@@ -2,7 +2,8 @@
 
 A reference is a plain path: no expressions, no filters, no defaults. A text that is one reference
 is a Reference and keeps the type of its value; a text with references inside is a Text, and what
-stands in it must be text. `$${{` is a literal `${{`. `{{ }}` is Ansible's and never touched.
+stands in it must be text or a whole number. `$${{` is a literal `${{`. `{{ }}` is Ansible's and
+never touched.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def resolve(tree: Tree, lookup: Lookup) -> Tree:
 
     A lookup that answers with the reference itself leaves it standing (secrets are resolved later,
     in the attempt). A Secret inside text makes the whole text a Secret. Raises ReferenceProblem
-    where a value inside text is no string; whatever `lookup` raises passes through.
+    where a value inside text is neither string nor int; whatever `lookup` raises passes through.
     """
     if isinstance(tree, Reference):
         return lookup(tree)
@@ -192,10 +193,13 @@ def _resolved_text(text: Text, lookup: Lookup) -> Tree:
 
 def _inside_text(reference: Reference, value: Tree) -> str | Reference | Secret:
     bare = value.value if isinstance(value, Secret) else value
+    if isinstance(bare, int) and not isinstance(bare, bool):  # a port in a URL: its digits
+        bare = str(bare)
+        value = Secret(bare) if isinstance(value, Secret) else bare
     if isinstance(value, Reference) or (isinstance(value, str | Secret) and isinstance(bare, str)):
         return value
     kind = "nothing" if bare is None else type(bare).__name__
     raise ReferenceProblem(
-        f"'{reference}' is a {kind}; inside text a reference must be a string",
+        f"'{reference}' is a {kind}; inside text a reference must be a string or an int",
         help="make the whole value the reference, or declare it as string",
     )

@@ -70,7 +70,7 @@ def _misuses_in(
     elif isinstance(tree, Text):
         for part in tree.parts:
             if isinstance(part, Reference):
-                yield from _misuse(part, path, _both(_inside_text, rule), scope)
+                yield from _misuse(part, path, _both(_inside_text, _written(rule)), scope)
     elif isinstance(tree, Mapping):
         for key, item in tree.items():
             yield from _misuses_in(item, (*path, key), _anything, scope)
@@ -142,10 +142,21 @@ def _both(first: Rule, second: Rule) -> Rule:
     return lambda given: first(given) if first(given)[0] else second(given)
 
 
+def _written(rule: Rule) -> Rule:
+    """The rule for what stands inside text: a whole number is its digits there."""
+
+    def judged(given: ValueType) -> tuple[str, str]:
+        if _bare(given).name is not TypeName.INT:
+            return rule(given)
+        return rule(SECRET if given.is_secret else STRING)
+
+    return judged
+
+
 def _inside_text(given: ValueType) -> tuple[str, str]:
-    if _bare(given).is_text:
+    if _bare(given).is_text or _bare(given).name is TypeName.INT:
         return "", ""
-    message = f"is {_article(given)}; inside text a reference must be a string"
+    message = f"is {_article(given)}; inside text a reference must be a string or an int"
     return message, "make the whole value the reference, or declare it as string"
 
 

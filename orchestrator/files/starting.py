@@ -1,7 +1,7 @@
 """With which files does a project begin? With what is there already, taken in unchanged.
 
-Every folder with a Pulumi.yaml becomes a stage, every playbook beside or below playbooks/ one that
-follows it; where there is neither, one command shows how a stage is written.
+Every folder with a Pulumi.yaml becomes a stage, every playbook beside it, in playbooks/ or in
+ansible/ one that follows; where there is neither, one command shows how a stage is written.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _playbook_stages(root: Path) -> list[tuple[str, str]]:
 
 def _playbooks(root: Path) -> list[str]:
     found = []
-    for folder in (root, root / "playbooks"):
+    for folder in (root, root / "playbooks", root / "ansible"):
         for path in sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")]):
             if path.is_file() and _PLAYBOOK.search(path.read_text(errors="replace")):
                 found.append(path.relative_to(root).as_posix())

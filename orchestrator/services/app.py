@@ -46,14 +46,23 @@ class App:
         """The run that an id names. Raises NotFound saying how ids read."""
         path, _, number = text.partition("#")
         pipeline, _, environment = path.rpartition("/")
-        if not pipeline and len(self.project.pipelines) == 1:
-            pipeline = next(iter(self.project.pipelines))
+        if not pipeline and _NUMBER(number):
+            pipeline = self._only_pipeline(environment, int(number))
         if not (_NAME.fullmatch(pipeline) and _NAME.fullmatch(environment) and _NUMBER(number)):
             like = "guestbook/dev#3" if self.several_pipelines else "dev#3"
             raise NotFound(
                 f"'{text}' is no run id.", next=f"Ids read like {like}: orchestrator runs"
             )
         return RunKey(pipeline, environment, int(number))
+
+    def _only_pipeline(self, environment: str, number: int) -> str:
+        """The only pipeline there is, else the only one with such a run; "" where that is open."""
+        if len(self.project.pipelines) == 1:
+            return next(iter(self.project.pipelines))
+        with self.store.read() as tx:
+            runs = tx.runs(environment=environment, limit=10_000)
+        found = {run.key.pipeline for run in runs if run.key.number == number}
+        return found.pop() if len(found) == 1 else ""
 
     def folder(self, *parts: str) -> Path:
         """A 0700 folder of the store's own."""

@@ -56,7 +56,9 @@ def _configs(root: Path, project: Project) -> Iterator[Row]:
         ignored = ignored_keys(root / name, root)
         for section, option, why in ignored:
             found = f"[{section}] {option}: {why}"
-            yield _row(name, "keys that hold here", found, State.WARN, f"take it out of {name}")
+            yield _row(
+                name, "keys that hold here", found, State.WARN, "it may stay, but is not read here"
+            )
         if not ignored:
             yield _row(name, "keys that hold here", "all hold", State.OK)
 

@@ -191,15 +191,26 @@ def _allowed(app: App, pipeline: Pipeline, environment: Environment, action: Act
 def _left_behind(app: App, pipeline: Pipeline, environment: Environment) -> None:
     """Nobody may destroy what the pipeline no longer knows how to take away."""
     with app.store.read() as tx:
-        in_place = tx.in_place(pipeline.name, environment.name)
-    left = [here.stage for here in in_place if here.stage not in pipeline.stages]
+        here = tx.in_place(pipeline.name, environment.name)
+        gone = [place for place in here if place.stage not in pipeline.stages]
+        left = [place for place in gone if _leaves_something(tx.run(place.run), place.stage)]
+        commits = {str(tx.release(place.release)[3].get("commit") or "") for place in left}
     if left:
+        names = ", ".join(place.stage for place in left)
+        known = [commit[:12] for commit in sorted(commits) if commit]
         raise Refused(
-            f"stage {', '.join(left)} is in place, but pipeline {pipeline.name} no longer has it, "
-            "so nobody knows how to take it away.",
+            f"stage {names} is in place, but pipeline {pipeline.name} no longer has it, so nobody "
+            "knows how to take it away.",
             holds="Nothing was started.",
-            next="Check out the release that made it (orchestrator status) and destroy there.",
+            next="Put the stage back and destroy then"
+            + (f"; it was in commit {', '.join(known)}." if known else "."),
         )
+
+
+def _leaves_something(run: Run, stage: str) -> bool:
+    """Whether a stage, as it was in that run, has anything to take away."""
+    was = as_run(run)[0].stages[stage]
+    return was.kind is StageKind.PULUMI or was.destroy is not None
 
 
 def _opened(

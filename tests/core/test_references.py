@@ -123,11 +123,18 @@ def test_inside_text() -> None:
     assert resolve(text, answers(host="", port="")) == "http://:/"
 
 
-@pytest.mark.parametrize("value", [3, 2.5, True, None, ["a"], {"a": 1}, Secret(5)])
+@pytest.mark.parametrize("value", [2.5, True, None, ["a"], {"a": 1}, Secret(2.5)])
 def test_only_strings_inside_text(value: Tree) -> None:
     """Inside text a value that is no string is refused by the reference's name."""
     with pytest.raises(ValueError, match=r"'vars.x' is a \w+; inside text a reference must be"):
         resolve(parse_text("n=${{ vars.x }}"), lambda _: value)
+
+
+def test_a_whole_number_inside_text_is_its_digits() -> None:
+    """A port stands in a URL, and a secret number makes the text a secret."""
+    text = parse_text("http://h:${{ a.port }}/")
+    assert resolve(text, answers(port=8080)) == "http://h:8080/"
+    assert resolve(text, answers(port=Secret(8080))) == Secret("http://h:8080/")
 
 
 def test_secret_inside_text() -> None:
@@ -159,7 +166,7 @@ def test_text_left_alone_stays_text() -> None:
         parse_text("${{ vars.a }}${{ secrets.b }}"), lambda r: "" if r.path[1] == "a" else r
     )
     with pytest.raises(ReferenceProblem):
-        resolve(left, lambda _: 3)
+        resolve(left, lambda _: 2.5)
 
 
 def test_a_lookup_may_answer_with_text() -> None:

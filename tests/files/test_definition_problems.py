@@ -225,7 +225,11 @@ stages:
         ),
         (
             'pulumi: { project: s, config: { x: "n=${{ vars.n }}" } }',
-            ["'vars.n' is an int; inside text a reference must be a string"],
+            [],
+        ),
+        (
+            'pulumi: { project: s, config: { x: "n=${{ vars.items }}" } }',
+            ["'vars.items' is a list(string); inside text a reference must be a string or an int"],
         ),
         (
             'ansible: { playbook: p, inventory: "${{ stages.src.outputs.inv }}", '
