@@ -102,7 +102,7 @@ def test_yes_is_shown_live(tiny: Tiny) -> None:
         code, out = terminal.end()
     assert code == 0, terminal.seen
     assert "dev is up: dev#1" in out
-    assert "ctrl-c: starts nothing more" in terminal.seen
+    assert "-> dev   run dev#1" in terminal.seen
     assert "\x1b" not in out
     assert tiny.count("one") == 1
 
