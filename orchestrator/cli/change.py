@@ -49,7 +49,9 @@ def up(
 
     def drive(app: App, screen: Screen, interrupts: Interrupts) -> Run:
         name = pipeline_of(app, pipeline)
-        _take_over(app, name, environment, screen, interrupts)
+        left = _take_over(app, name, environment, screen, interrupts)
+        if left is not None and left.status is RunStatus.LOST:
+            return left  # nobody knew that yet: what is unknown is not repeated unasked
         return runs.start(
             app,
             pipeline=name,
@@ -181,11 +183,10 @@ def _followed(app: App, run: str, screen: Screen, interrupts: Interrupts) -> Run
 
 def _take_over(
     app: App, pipeline: str, environment: str, screen: Screen, interrupts: Interrupts
-) -> None:
-    """A run that its controller left is driven to its end before another begins."""
+) -> Run | None:
+    """A run that its controller left, driven to its end before another begins; None without."""
     left = runs.unfinished(app, pipeline, environment)
-    if left is not None:
-        _adopted(app, left.key, screen, interrupts)
+    return None if left is None else _adopted(app, left.key, screen, interrupts)
 
 
 def _adopted(app: App, key: RunKey, screen: Screen, interrupts: Interrupts) -> Run | None:

@@ -71,6 +71,21 @@ def test_up_takes_a_run_over_before_it_begins_another(make: Make, world: Path) -
     ]
 
 
+def test_up_does_not_repeat_what_it_finds_lost(make: Make, world: Path) -> None:
+    """Who takes a run over and learns that a stage is lost asks a person before anything more."""
+    tiny = chain(make, world)
+    up = tiny.begin("up", "dev", "--yes")
+    tiny.until_begun("middle")
+    up.kill()
+    os.kill(tiny.attempt_process("middle"), signal.SIGKILL)
+    answer = tiny.ask("up", "dev", "--yes")
+    assert answer.code == 4, answer.err
+    assert "lost" in answer.err
+    assert "orchestrator retry dev#1" in answer.err
+    assert tiny.counts("first", "middle", "last") == [1, 1, 0]
+    assert tiny.rows("select status from runs") == [("lost",)]
+
+
 def test_retry_takes_a_run_over(make: Make, world: Path) -> None:
     """`retry` of a run that its controller left goes on with it."""
     tiny = chain(make, world)
