@@ -16,6 +16,7 @@ from orchestrator.trust.variants import why_weak
 
 MASK = "*****"
 _DEEPEST = 200  # levels of JSON; what is deeper is masked whole
+LONGEST_PIECE = 3000  # characters of a value that are searched for as one
 _LARGEST_HELD = 1024 * 1024  # characters a stream holds back at most, e.g. of blank lines
 
 
@@ -44,7 +45,8 @@ class KnownSecrets:
             if reason:
                 self._weak.append(reason)
                 return
-            self._values[value] = None
+            for piece in _pieces(value):
+                self._values[piece] = None
             self._search = None
 
     def text(self, text: str) -> str:
@@ -109,6 +111,20 @@ class StreamRedactor:
         """The rest, masked."""
         rest, self._held = self._held, ""
         return self._known.text(rest)
+
+
+def _pieces(value: str) -> Iterable[str]:
+    """The value itself; a long one in pieces that cover it, but for those too weak to search for.
+
+    A search over one pattern of 400,000 characters ends the process when it is given up, for
+    pyahocorasick walks its nodes by recursion; and so the half of a value is caught as well.
+    """
+    if len(value) <= LONGEST_PIECE:
+        return (value,)
+    starts = range(0, len(value), LONGEST_PIECE)
+    last = len(value) - LONGEST_PIECE
+    pieces = (value[min(start, last) :][:LONGEST_PIECE] for start in starts)
+    return (piece for piece in pieces if not why_weak(piece))
 
 
 def _before(spans: list[Span], cut: int) -> int:

@@ -263,3 +263,15 @@ def test_text_that_is_no_text(value: str) -> None:
     known = KnownSecrets([value])
     assert known.text(f"a {value} b") == f"a {MASK} b"
     assert known.text(json.dumps(value)) == f'"{MASK}"'
+
+
+def test_a_very_long_secret_is_caught_whole_and_by_its_pieces() -> None:
+    """A bundle of certificates, say: one pattern of that length ends the process in the library."""
+    value = "".join(random.Random(3).choices(string.ascii_letters + string.digits, k=400_000))
+    known = KnownSecrets([value, "another-secret-1"])
+    assert set(known.text(f"a {value} b")) <= set(f"a b{MASK}")
+    assert known.text(base64.b64encode(value.encode()).decode()).count(MASK) > 100
+    half = known.text(value[:200_000])
+    assert len(half.replace(MASK, "")) < 3000
+    known.add("a-third-secret-2")  # gives the first search up
+    assert known.text("a-third-secret-2 another-secret-1") == f"{MASK} {MASK}"
