@@ -11,6 +11,7 @@ from tests.e2e.conftest import Make
 from tests.e2e.projects import Begun, Tiny, children, command, has_ended, held, outputs, until
 
 pytestmark = pytest.mark.slow
+_PARENT = b"orchestrator.wiring.parent"
 
 
 def chain(make: Make, world: Path) -> Tiny:
@@ -215,16 +216,16 @@ def test_a_start_that_was_asked_for_by_the_dead_comes_to_nothing(make: Make, wor
     tiny = chain(make, world)
     tiny.let("middle")
     up = tiny.begin("up", "dev", "--yes")
-    until(lambda: children(up.process.pid), "the parent of attempts is there")
-    (parent,) = children(up.process.pid)
+    until(lambda: _parents(up), "the parent of attempts is there")
+    (parent,) = _parents(up)
     os.kill(parent, signal.SIGSTOP)
     until(lambda: _order(tiny).exists(), "the order is written")
     until(lambda: _sleeps(up.process.pid), "the controller waits for the parent's answer")
     up.kill()
     first_order = _written_at(_order(tiny))
     wait = tiny.begin("wait", "dev#1")
-    until(lambda: children(wait.process.pid), "a second parent is there")
-    (second,) = children(wait.process.pid)
+    until(lambda: _parents(wait), "a second parent is there")
+    (second,) = _parents(wait)
     os.kill(second, signal.SIGSTOP)
     until(lambda: _written_at(_order(tiny)) not in (0, first_order), "a second order is written")
     os.kill(parent, signal.SIGCONT)
@@ -284,7 +285,7 @@ def test_a_killed_parent_of_attempts_is_replaced(make: Make, world: Path) -> Non
     tiny = chain(make, world)
     up = tiny.begin("up", "dev", "--yes")
     tiny.until_begun("middle")
-    (parent,) = children(up.process.pid)
+    (parent,) = _parents(up)
     os.kill(parent, signal.SIGKILL)
     until(lambda: has_ended(parent), "the parent is gone")
     tiny.let("middle")
@@ -305,6 +306,18 @@ def test_a_killed_tool_is_a_failure(make: Make, world: Path) -> None:
     assert "SIGKILL" in answer.err
     assert tiny.rows("select status from runs") == [("failed",)]
     assert tiny.marked() == []
+
+
+def _parents(begun: Begun) -> list[int]:
+    """The parent of attempts once it is that: stopped before its exec, its starter hangs for it."""
+    return [pid for pid in children(begun.process.pid) if _PARENT in _command_line(pid)]
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it ended while we looked
+        return b""
 
 
 def _order(tiny: Tiny) -> Path:
