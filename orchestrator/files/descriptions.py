@@ -14,7 +14,7 @@ DESCRIPTIONS: dict[str, str] = {
     "PipelineKeys.vars": "Typed variables; every environment fills those without a default.",
     "PipelineKeys.artifacts": "Files and folders frozen into the release.",
     "PipelineKeys.stages": "The units of work by name; references and `needs` order them.",
-    "PipelineKeys.limits": "How many stages may run at once; 0 is no limit.",
+    "PipelineKeys.limits": "How many stages may run at once; where it says nothing, 32.",
     "VariableKeys.type": "string, int, number, bool, list(T), map(T), object, cidr, url, "
     "inventory or secret(T).",
     "VariableKeys.default": "The value where an environment gives none.",
@@ -92,7 +92,7 @@ DESCRIPTIONS: dict[str, str] = {
     "EnvironmentKeys.gate": "The gate that guards it, by name.",
     "EnvironmentKeys.protect": "What may not happen here.",
     "EnvironmentKeys.state": "builtin, or the URL of a Pulumi backend.",
-    "EnvironmentKeys.limits": "How many stages may run at once here.",
+    "EnvironmentKeys.limits": "How many stages may run at once here; the narrower one holds.",
     "EnvironmentKeys.extends": "Shared parts, merged key by key; this file wins.",
     "CredentialsKeys.pulumi": "Variables that Pulumi may see.",
     "CredentialsKeys.ansible": "Variables that Ansible may see.",

@@ -42,6 +42,9 @@ from orchestrator.services.orders import RunContext
 from orchestrator.services.plans import StagePlan, planned
 from orchestrator.services.sources import Sources, prepared, settled
 
+DEFAULT_WIDTH = 32
+"""Stages of a run that may be under way at once where no `limits: { run: … }` says otherwise."""
+
 
 def start(
     app: App,
@@ -296,6 +299,7 @@ def drive(
         recorded={stage.stage: stage for stage in runs},
     )
     limits = narrowest(pipeline.limits, environment.limits)
+    limits = replace(limits, run=limits.run or DEFAULT_WIDTH)
     state = RunState(nodes, action=run.action, limits=limits)
     artifacts = body.get("artifacts", {})
     assert isinstance(artifacts, Mapping)
