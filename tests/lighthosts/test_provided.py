@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -159,4 +160,17 @@ def test_the_plugin_starts_this_python(tmp_path: Path) -> None:
     assert os.access(path, os.X_OK)
     assert plugin_installed(tmp_path)
     path.write_text("#!/bin/sh\n")
+    assert not plugin_installed(tmp_path)
+
+
+def test_two_checkouts_share_the_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another checkout's plugin will do as long as its Python is there."""
+    other = tmp_path / "it's another" / "python"
+    other.parent.mkdir()
+    other.symlink_to(sys.executable)
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", str(other))
+        install_plugin(tmp_path)
+    assert plugin_installed(tmp_path)
+    other.unlink()
     assert not plugin_installed(tmp_path)
