@@ -20,6 +20,14 @@ from orchestrator.model.runs import (
     RunKey,
     StageRun,
 )
+from orchestrator.model.stacks import (
+    Deployment,
+    Stack,
+    StackName,
+    StackUpdate,
+    StackVersion,
+    Writer,
+)
 from orchestrator.model.values import Json
 from orchestrator.model.work import Work
 
@@ -55,7 +63,49 @@ class StageExecutor(Protocol):
         ...
 
 
-class Transaction(Protocol):
+class StackStates(Protocol):
+    """The states of stacks, in one transaction.
+
+    Every write is made by a Writer and raises Fenced where its lease is not the current one of the
+    environment that the stack belongs to; NotFound where there is no such stack.
+    """
+
+    def stack(self, name: StackName) -> Stack | None: ...
+    def stacks(self) -> tuple[Stack, ...]: ...  # by name
+    def stack_key(self, name: StackName) -> str: ...  # a removed one's as well; "" where none
+    def deployment(self, name: StackName, version: int = 0) -> bytes | None:
+        """The content at a version (0: the last); None where it is empty or not kept."""
+        ...
+
+    def stack_versions(self, name: StackName, *, limit: int = 1000) -> tuple[StackVersion, ...]:
+        """Newest first."""
+        ...
+
+    def make_stack(
+        self, name: StackName, by: Writer, *, key: str, tags: Mapping[str, str], at: datetime
+    ) -> Stack:
+        """An empty stack; a removed one comes back with its key and its history."""
+        ...
+
+    def tag_stack(self, name: StackName, by: Writer, tags: Mapping[str, str]) -> None: ...
+    def remove_stack(self, name: StackName, by: Writer, at: datetime) -> None: ...
+    def begin_update(self, name: StackName, update: StackUpdate, *, base: int | None) -> int:
+        """The new version. Raises Locked where another update is under way, Refused where the
+        stack is not at version `base` (None: at any)."""
+        ...
+
+    def renew_update(self, name: StackName, update: StackUpdate) -> None: ...
+    def save_deployment(
+        self, name: StackName, update: StackUpdate, deployment: Deployment
+    ) -> None: ...
+    def end_update(
+        self, name: StackName, update: StackUpdate, *, result: str, at: datetime
+    ) -> None:
+        """Old versions go by rule: the last 20 and the last of each day are kept."""
+        ...
+
+
+class Transaction(StackStates, Protocol):
     """One transaction over the store; writes of a read transaction raise.
 
     A project has one store; every key below is (pipeline, environment, …) within it.

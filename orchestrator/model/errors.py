@@ -13,6 +13,7 @@
     ├── ReleaseError             1   a snapshot cannot be made or does not exist
     ├── Refused                  10  a gate, a protection or a rule of the design says no
     ├── Locked                   12
+    │   └── Fenced               12  a write under a lease that is no longer the current one
     ├── NotFound                 1
     └── ExecutorError            4   a tool was asked and its answer cannot tell what is true: lost
 
@@ -104,6 +105,10 @@ class Refused(OrchestratorError):
 
 class Locked(OrchestratorError):
     exit_code = 12
+
+
+class Fenced(Locked):
+    pass
 
 
 class ExecutorError(OrchestratorError):

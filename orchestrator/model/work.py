@@ -40,10 +40,12 @@ class Cancel:
 class StackTarget:
     """Where a Pulumi stage's stack lives."""
 
-    backend: str  # a Pulumi backend URL; file:// in the store for now
+    backend: str  # a Pulumi backend URL, or "builtin": in the store
     name: str  # the stack's name, without organization and project
     passphrase: Secret  # of the stack's secrets provider
     keep: Path  # a folder of this stack's own that outlives the attempt (salt, caches)
+    lease_token: int = 0  # builtin: the lease under which the state may be written
+    base_version: int | None = None  # builtin: the version an update must start from; None: any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,8 +38,12 @@ def cli_env(
     passphrase: str,
     interpreter: Path,
     acquire_plugins: bool,
+    access: Mapping[str, str],
 ) -> dict[str, str]:
-    """The CLI's environment, which the providers it starts inherit."""
+    """The CLI's environment, which the providers it starts inherit.
+
+    access: what lets it reach a service of ours, in the place of the backend; else empty.
+    """
     kept = {name: outer[name] for name in outer if name.startswith(_FOR_PROVIDERS)}
     env = {**base_env(outer), **kept, **_QUIET, **credentials}
     env.pop(PASSPHRASE_FILE, None)
@@ -50,6 +54,7 @@ def cli_env(
         env["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
     env["PULUMI_BACKEND_URL"] = without_sidecars(backend)
     env[PASSPHRASE] = passphrase
+    env.update(access)
     env["PULUMI_PYTHON_CMD"] = str(interpreter)  # for Python dynamic providers
     env["ORCHESTRATOR_PYTHON"] = sys.executable
     return env

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from orchestrator.model.errors import ToolError
+from orchestrator.model.errors import ExecutorError, ToolError
 from orchestrator.model.events import LogLine, Progress
 from orchestrator.model.runs import Failure, Outcome, Plan, Status
 from orchestrator.model.work import Work
@@ -20,7 +20,8 @@ from orchestrator.pulumi.failures import failures_of
 from orchestrator.pulumi.outcome import outcome_of
 from orchestrator.pulumi.outputs import wanted_secrets
 from orchestrator.pulumi.pending import Pending, advice, pending_in
-from orchestrator.pulumi.prepare import Prepared, Surroundings, prepare
+from orchestrator.pulumi.place import StoreStack
+from orchestrator.pulumi.prepare import Prepared, Surroundings, prepared_for
 from orchestrator.pulumi.preview import is_unchanged, plan_of
 from orchestrator.pulumi.secret_outputs import SecretOutputs
 from orchestrator.pulumi.stack_state import adopt, make_stack, remove_stack, state_of
@@ -47,82 +48,113 @@ class PulumiExecutor:
 
     def plan(self, work: Work, report: Report) -> Plan:
         """A refreshed preview's rows. Raises PlanFailed."""
-        prepared = prepare(work, self._around)
-        with _stack_for_now(prepared) as new:
-            if not new:
-                _warn_of_pending(prepared, report)
-            words = ("preview", *_refresh(prepared), *_parallel(prepared))
-            answer = ask(prepared.operation, words, report, live=False)
-            if answer.code != 0:
-                raise PlanFailed(work.stage, _plan_failures(work, answer))
-            known = SecretOutputs(prepared)
-            unchanged = is_unchanged(answer) and not new
-            names = wanted_secrets(root_outputs(answer) or {}, work.outputs)
-            return plan_of(answer, work.outputs, known.read(names) if unchanged else {})
+        with prepared_for(work, self._around) as prepared:
+            return _plan(prepared, report)
 
     def apply(self, work: Work, report: Report) -> Outcome:
         """One `up` without a preview; unfinished creates of a killed one are taken in before."""
-        prepared = prepare(work, self._around)
-        secrets = SecretOutputs(prepared)
-        notes = _freed(prepared)
-        state = state_of(prepared)
-        if state is None:
-            make_stack(prepared)
-        pending = pending_in(state or {})
-        if pending.unknown:
-            return _uncertain(prepared, pending, notes)
-        _settle(prepared, pending, report)
-        words = ("up", "--yes", "--skip-preview", *_refresh(prepared, pending.any))
-        answer = ask(prepared.operation, (*words, *_parallel(prepared)), report)
-        shown = root_outputs(answer) or {}
-        names = wanted_secrets(shown, work.outputs) if answer.code == 0 else ()
-        return outcome_of(
-            answer,
-            stage=work.stage,
-            project=work.project,
-            declared=work.outputs,
-            revealed=secrets.read(names),
-            asked_to_stop=work.cancel.reason if work.cancel.asked else "",
-            notes=(*notes, *_left_pending(prepared, answer)),
-        )
+        with prepared_for(work, self._around) as prepared:
+            return _apply(prepared, report)
 
     def destroy(self, work: Work, report: Report) -> Outcome:
         """Takes all resources away, then the empty stack and what was kept for it."""
-        prepared = prepare(work, self._around)
-        notes = _freed(prepared)
-        state = state_of(prepared)
-        if state is None:
-            shutil.rmtree(prepared.target.keep, ignore_errors=True)
-            return Outcome(status=Status.SUCCEEDED, notes=notes)
-        pending = pending_in(state)
-        if pending.unknown:
-            return _uncertain(prepared, pending, notes)
-        _settle(prepared, pending, report)
-        words = ("destroy", "--yes", "--skip-preview", *_parallel(prepared))
-        answer = ask(prepared.operation, words, report)
-        outcome = outcome_of(
-            answer,
-            stage=work.stage,
-            project=work.project,
-            declared={},
-            revealed={},
-            asked_to_stop=work.cancel.reason if work.cancel.asked else "",
-            notes=(*notes, *_left_pending(prepared, answer)),
-        )
-        if outcome.status is Status.SUCCEEDED:
-            remove_stack(prepared)
-            shutil.rmtree(prepared.target.keep, ignore_errors=True)
-        return outcome
+        with prepared_for(work, self._around) as prepared:
+            return _destroy(prepared, report)
 
     def unchanged(self, work: Work, report: Report) -> str:
         """A refreshed preview that shows no change, neither of resources nor of outputs."""
-        prepared = prepare(work, self._around)
-        state = state_of(prepared)
-        if state is None or pending_in(state).any:
-            return ""
-        words = ("preview", "--refresh", *_parallel(prepared))
+        with prepared_for(work, self._around) as prepared:
+            return _unchanged(prepared, report)
+
+
+def _plan(prepared: Prepared, report: Report) -> Plan:
+    work = prepared.operation.work
+    with _stack_for_now(prepared) as new:
+        if not new:
+            _warn_of_pending(prepared, report)
+        words = ("preview", *_refresh(prepared), *_parallel(prepared))
         answer = ask(prepared.operation, words, report, live=False)
-        return "refreshed preview: no changes" if is_unchanged(answer) else ""
+        if answer.code != 0:
+            raise PlanFailed(work.stage, _plan_failures(work, answer))
+        known = SecretOutputs(prepared)
+        unchanged = is_unchanged(answer) and not new
+        names = wanted_secrets(root_outputs(answer) or {}, work.outputs)
+        return plan_of(answer, work.outputs, known.read(names) if unchanged else {})
+
+
+def _apply(prepared: Prepared, report: Report) -> Outcome:
+    work = prepared.operation.work
+    secrets = SecretOutputs(prepared)
+    notes = _freed(prepared)
+    state = state_of(prepared)
+    if state is None:
+        make_stack(prepared)
+    pending = pending_in(state or {})
+    if pending.unknown:
+        return _uncertain(prepared, pending, notes)
+    _settle(prepared, pending, report)
+    words = ("up", "--yes", "--skip-preview", *_refresh(prepared, pending.any))
+    answer = _acted(prepared, (*words, *_parallel(prepared)), report)
+    shown = root_outputs(answer) or {}
+    names = wanted_secrets(shown, work.outputs) if answer.code == 0 else ()
+    return outcome_of(
+        answer,
+        stage=work.stage,
+        project=work.project,
+        declared=work.outputs,
+        revealed=secrets.read(names),
+        asked_to_stop=work.cancel.reason if work.cancel.asked else "",
+        notes=(*notes, *_left_pending(prepared, answer)),
+    )
+
+
+def _destroy(prepared: Prepared, report: Report) -> Outcome:
+    work = prepared.operation.work
+    notes = _freed(prepared)
+    state = state_of(prepared)
+    if state is None:
+        shutil.rmtree(prepared.target.keep, ignore_errors=True)
+        return Outcome(status=Status.SUCCEEDED, notes=notes)
+    pending = pending_in(state)
+    if pending.unknown:
+        return _uncertain(prepared, pending, notes)
+    _settle(prepared, pending, report)
+    words = ("destroy", "--yes", "--skip-preview", *_parallel(prepared))
+    answer = _acted(prepared, words, report)
+    outcome = outcome_of(
+        answer,
+        stage=work.stage,
+        project=work.project,
+        declared={},
+        revealed={},
+        asked_to_stop=work.cancel.reason if work.cancel.asked else "",
+        notes=(*notes, *_left_pending(prepared, answer)),
+    )
+    if outcome.status is Status.SUCCEEDED:
+        remove_stack(prepared)
+        shutil.rmtree(prepared.target.keep, ignore_errors=True)
+    return outcome
+
+
+def _unchanged(prepared: Prepared, report: Report) -> str:
+    state = state_of(prepared)
+    if state is None or pending_in(state).any:
+        return ""
+    words = ("preview", "--refresh", *_parallel(prepared))
+    answer = ask(prepared.operation, words, report, live=False)
+    return "refreshed preview: no changes" if is_unchanged(answer) else ""
+
+
+def _acted(prepared: Prepared, words: tuple[str, ...], report: Report) -> Answer:
+    """The answer of an act. Raises ExecutorError where its writes were refused on the way."""
+    answer = ask(prepared.operation, words, report)
+    place = prepared.place
+    if isinstance(place, StoreStack) and place.refused:
+        raise ExecutorError(
+            place.refused,
+            holds="Pulumi was stopped; what it did in its last step is not in the state.",
+        )
+    return answer
 
 
 def _refresh(prepared: Prepared, needed: bool = False) -> tuple[str, ...]:
@@ -182,7 +214,9 @@ def _warn_of_pending(prepared: Prepared, report: Report) -> None:
 def _stack_for_now(prepared: Prepared) -> Iterator[bool]:
     """Whether the stack had to be made for a preview; if so it is gone again afterwards."""
     new = state_of(prepared) is None
-    if new:
+    if new and prepared.place is not None:
+        prepared.place.make_for_now()
+    elif new:
         make_stack(prepared)
     try:
         yield new

@@ -29,6 +29,10 @@ class FileStack:
     stack: str
 
     @property
+    def exists(self) -> bool:
+        return self.checkpoint is not None
+
+    @property
     def checkpoint(self) -> Path | None:
         """Its state file; None where the stack does not exist."""
         folder = self.root / ".pulumi" / "stacks" / self.project
@@ -45,10 +49,10 @@ class FileStack:
         latest = body.get("checkpoint", {}).get("latest")
         return latest if isinstance(latest, Mapping) else {}
 
-    def make(self) -> bool:
-        """Whether the stack was made now; as `pulumi stack init` does, with no state yet."""
+    def make(self) -> None:
+        """The stack exists, as `pulumi stack init` makes it, with no state yet."""
         if self.checkpoint is not None:
-            return False
+            return
         folder = self.root / ".pulumi" / "stacks" / self.project
         folder.mkdir(parents=True, exist_ok=True)
         meta = self.root / ".pulumi" / "meta.yaml"
@@ -56,7 +60,9 @@ class FileStack:
             _write(meta, "version: 1\n")
         body = {"version": 3, "checkpoint": {"stack": f"organization/{self.project}/{self.stack}"}}
         _write(folder / f"{self.stack}.json", json.dumps(body))
-        return True
+
+    def make_for_now(self) -> None:
+        self.make()
 
     def unmake(self) -> None:
         """Takes away a stack that `make` made and nobody wrote to since."""

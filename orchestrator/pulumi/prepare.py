@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.model.definitions import PulumiSpec
 from orchestrator.model.errors import ToolError
+from orchestrator.model.stacks import StackName
 from orchestrator.model.work import StackTarget, Work
 from orchestrator.pulumi.cli import Operation, ask_plainly
 from orchestrator.pulumi.environment import cli_env, program_env
-from orchestrator.pulumi.file_backend import FileStack, file_stack
+from orchestrator.pulumi.file_backend import file_stack
+from orchestrator.pulumi.place import StackPlace, StoreStack
 from orchestrator.pulumi.project import (
     Program,
     ReadYaml,
@@ -21,7 +24,12 @@ from orchestrator.pulumi.project import (
     read_program,
     stack_settings,
 )
-from orchestrator.pulumi.stack_file import StackFile, write_stack_file
+from orchestrator.pulumi.service.cipher import StackCipher
+from orchestrator.pulumi.service.server import served
+from orchestrator.pulumi.service.service import StackService
+from orchestrator.pulumi.stack_file import StackFile, write_stack_file, write_with_store_key
+
+BUILTIN = "builtin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +44,53 @@ class Surroundings:
     checkout: Path | None = None
     outer: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     acquire_plugins: bool = False  # may the CLI download missing providers by itself?
+    states: ServiceOf | None = None  # for `backend: builtin`: the states in the store
+
+
+ServiceOf = Callable[[Work], AbstractContextManager[StackService]]
+"""The store's states as a service for one attempt, ready to be served."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """Everything one operation's processes need. place: where the backend is a folder."""
+    """Everything one operation's processes need. place: None for a foreign backend."""
 
     operation: Operation
     spec: PulumiSpec
     target: StackTarget
     file: StackFile
-    place: FileStack | None
+    place: StackPlace | None
 
 
-def prepare(work: Work, around: Surroundings) -> Prepared:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """The service, and where the CLI finds it."""
+
+    service: StackService
+    url: str
+
+    def access(self, folder: Path) -> dict[str, str]:
+        """Variables for the CLI. What it notes of this login stays in the attempt's folder."""
+        return {
+            "PULUMI_BACKEND_URL": self.url,
+            "PULUMI_ACCESS_TOKEN": self.service.token,
+            "PULUMI_CREDENTIALS_PATH": str(folder),
+        }
+
+
+@contextmanager
+def prepared_for(work: Work, around: Surroundings) -> Iterator[Prepared]:
+    """What `prepare` makes; the states in the store are served meanwhile."""
+    if work.stack is None or work.stack.backend != BUILTIN:
+        yield prepare(work, around)
+        return
+    if around.states is None:
+        raise TypeError("nobody plugged in the states of the store")
+    with around.states(work) as service, served(service) as url:
+        yield prepare(work, around, Served(service=service, url=url))
+
+
+def prepare(work: Work, around: Surroundings, at: Served | None = None) -> Prepared:
     """Writes the settings file; starts nothing but `config set` for secrets of a key service.
 
     Raises DefinitionError, ToolError or SecretError before anything was changed.
@@ -60,19 +101,55 @@ def prepare(work: Work, around: Surroundings) -> Prepared:
     _must_have_cli(work)
     program = read_program(work.project, spec.project, around.read_yaml)
     own = _own_interpreter(program, spec, work, around)
-    place = file_stack(target.backend, program.name, target.name)
-    file = write_stack_file(
+    place = _place(target, program, at)
+    file = _stack_file(work, around, spec, target, program, place)
+    access = at.access(work.folder) if at else {}
+    operation = _operation(work, around, program, target, file, own, access)
+    _set_late_secrets(operation, file)
+    return Prepared(operation=operation, spec=spec, target=target, file=file, place=place)
+
+
+def _place(target: StackTarget, program: Program, at: Served | None) -> StackPlace | None:
+    if at is None:
+        return file_stack(target.backend, program.name, target.name)
+    return StoreStack(service=at.service, name=StackName(program.name, target.name))
+
+
+def _stack_file(
+    work: Work,
+    around: Surroundings,
+    spec: PulumiSpec,
+    target: StackTarget,
+    program: Program,
+    place: StackPlace | None,
+) -> StackFile:
+    base = stack_settings(program, target.name, around.read_yaml)
+    if isinstance(place, StoreStack):
+        return write_with_store_key(
+            work.folder,
+            program=program,
+            base=base,
+            overlay=spec.config,  # type: ignore[arg-type]  # resolved: a Value by Work's promise
+            stack=target.name,
+            credentials=work.credentials,
+            cipher=lambda: _cipher_of(place),
+        )
+    return write_stack_file(
         work.folder,
         program=program,
-        base=stack_settings(program, target.name, around.read_yaml),
-        overlay=spec.config,  # type: ignore[arg-type]  # resolved: a Value by Work's promise
+        base=base,
+        overlay=spec.config,  # type: ignore[arg-type]  # as above
         target=target,
         credentials=work.credentials,
         state_salt=lambda: _state_salt(place),
     )
-    operation = _operation(work, around, program, target, file, own)
-    _set_late_secrets(operation, file)
-    return Prepared(operation=operation, spec=spec, target=target, file=file, place=place)
+
+
+def _cipher_of(place: StoreStack) -> StackCipher:
+    """The stack's own; that of a stack that is to come, for its settings come before it."""
+    if not place.exists:
+        place.make_for_now()
+    return place.cipher
 
 
 def _operation(
@@ -82,6 +159,7 @@ def _operation(
     target: StackTarget,
     file: StackFile,
     own: Path | None,
+    access: Mapping[str, str],
 ) -> Operation:
     interpreter = own or Path(sys.executable)
     return Operation(
@@ -96,6 +174,7 @@ def _operation(
             passphrase=file.passphrase,
             interpreter=interpreter,
             acquire_plugins=around.acquire_plugins,
+            access=access,
         ),
         program_env=program_env(
             around.outer, credentials=work.credentials, interpreter=interpreter, mark=work.mark
@@ -132,7 +211,7 @@ def _full_name(target: StackTarget, program: Program) -> str:
     return f"organization/{program.name}/{target.name}"
 
 
-def _state_salt(place: FileStack | None) -> str:
+def _state_salt(place: StackPlace | None) -> str:
     provider = (place.deployment().get("secrets_providers") or {}) if place else {}
     return str((provider.get("state") or {}).get("salt") or "")
 

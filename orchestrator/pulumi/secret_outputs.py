@@ -1,7 +1,7 @@
 """What do a stack's secret outputs hold? The events mask them.
 
-Read from the state and decrypted here where it is a file under the passphrase provider: the key is
-derived while the CLI works, so it costs no time of its own. Otherwise the CLI is asked once.
+Read from the state and decrypted here where it lies in the store, or is a file under the passphrase
+provider: then the key is derived while the CLI works. Otherwise the CLI is asked once.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 from orchestrator.model.errors import ExecutorError
 from orchestrator.pulumi.cli import ask_plainly
 from orchestrator.pulumi.outputs import SECRET_MARK, SIGNATURE
 from orchestrator.pulumi.passphrase import Cipher, open_cipher
+from orchestrator.pulumi.place import StoreStack
 from orchestrator.pulumi.prepare import Prepared
+from orchestrator.pulumi.service.deployments import SERVICE
 from orchestrator.pulumi.urns import ROOT
 
 
@@ -50,23 +52,35 @@ class SecretOutputs:
         shown = json.loads("\n".join(answer.stdout))
         return {name: shown[name] for name in names if name in shown}
 
-    def _from_state(self) -> Mapping[str, Any] | None:
+    def _cipher_of(self, deployment: Mapping[str, Any]) -> Opens | None:
+        """What opens the secrets of the state; None where only the CLI can."""
         place, file = self._prepared.place, self._prepared.file
-        if place is None or not file.salt:
-            return None
-        deployment = place.deployment()
         provider = deployment.get("secrets_providers") or {}
-        if (provider.get("state") or {}).get("salt") != file.salt:
+        if isinstance(place, StoreStack):
+            return place.cipher if provider.get("type") == SERVICE else None
+        if not file.salt or (provider.get("state") or {}).get("salt") != file.salt:
             return None
-        cipher = self._cipher.result() if self._cipher else file.cipher
-        cipher = cipher or open_cipher(file.passphrase, file.salt)
+        if self._cipher:
+            return self._cipher.result()
+        return file.cipher or open_cipher(file.passphrase, file.salt)
+
+    def _from_state(self) -> Mapping[str, Any] | None:
+        place = self._prepared.place
+        deployment = place.deployment() if place is not None else {}
+        cipher = self._cipher_of(deployment)
+        if cipher is None:
+            return None
         for resource in deployment.get("resources") or ():
             if resource.get("type") == ROOT:
                 return {k: opened(v, cipher) for k, v in (resource.get("outputs") or {}).items()}
         return {}
 
 
-def opened(value: Any, cipher: Cipher) -> Any:
+class Opens(Protocol):
+    def decrypt(self, sealed: str, /) -> str: ...
+
+
+def opened(value: Any, cipher: Opens) -> Any:
     """A value of the state with its encrypted parts opened."""
     if isinstance(value, Mapping):
         if value.get(SIGNATURE) == SECRET_MARK and "ciphertext" in value:

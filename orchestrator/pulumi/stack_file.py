@@ -23,8 +23,10 @@ from orchestrator.pulumi.config import has_secret, has_secure, resealed, setting
 from orchestrator.pulumi.environment import PASSPHRASE, PASSPHRASE_FILE
 from orchestrator.pulumi.passphrase import Cipher, new_cipher, open_cipher
 from orchestrator.pulumi.project import Program
+from orchestrator.pulumi.service.cipher import StackCipher
 
 _SALT_FILE = "encryptionsalt"
+_PROVIDER_KEYS = ("secretsprovider", "encryptedkey", "encryptionsalt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,37 @@ def write_stack_file(
     body = settings(base, overlay, project=program.name, salt=salt, encrypt=encrypt)
     _write_private(path, body)
     return StackFile(path=path, passphrase=passphrase, salt=salt, cipher=cipher)
+
+
+def write_with_store_key(
+    folder: Path,
+    *,
+    program: Program,
+    base: Mapping[str, Any],
+    overlay: Mapping[str, Value],
+    stack: str,
+    credentials: Mapping[str, str],
+    cipher: Callable[[], StackCipher],
+) -> StackFile:
+    """The settings of a stack whose state lies in the store: its key encrypts them as well.
+
+    cipher: asked only where something is secret. Raises DefinitionError where the base holds
+    secrets of a passphrase that nobody gave, SecretError where its secrets do not open.
+    """
+    path = folder / "stack.json"
+    own = _own_passphrase(credentials)
+    if _foreign_provider(base):
+        return _with_foreign_provider(path, program, base, overlay, own or "")
+    salt = str(base.get("encryptionsalt") or "")
+    if has_secure(base):
+        if salt and own is None:
+            _must_hold_no_secrets(program, base, stack)
+        theirs = open_cipher(own or "", salt).decrypt if salt else cipher().decrypt
+        base = resealed(base, theirs, cipher().encrypt)
+    base = {key: item for key, item in base.items() if key not in _PROVIDER_KEYS}
+    encrypt = cipher().encrypt if has_secret(overlay) else _nothing_to_encrypt
+    _write_private(path, settings(base, overlay, project=program.name, salt="", encrypt=encrypt))
+    return StackFile(path=path, passphrase=own or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

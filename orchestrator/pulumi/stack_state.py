@@ -10,6 +10,7 @@ from orchestrator.model.errors import ToolError
 from orchestrator.pulumi.cli import ask_plainly
 from orchestrator.pulumi.failures import told_plainly
 from orchestrator.pulumi.pending import Pending, adopted
+from orchestrator.pulumi.place import StoreStack
 from orchestrator.pulumi.prepare import Prepared
 
 NO_SUCH_STACK = 6  # exit code of Pulumi
@@ -18,11 +19,11 @@ NO_SUCH_STACK = 6  # exit code of Pulumi
 def state_of(prepared: Prepared) -> Mapping[str, Any] | None:
     """The stack's deployment ({} while it is empty); None where there is no such stack.
 
-    Read from the file where the backend is a folder, else by one `stack export`. Raises ToolError
+    Read from the file or the store, else by one `stack export`. Raises ToolError
     where the backend does not answer.
     """
     if prepared.place is not None:
-        return prepared.place.deployment() if prepared.place.checkpoint else None
+        return prepared.place.deployment() if prepared.place.exists else None
     answer = ask_plainly(prepared.operation, ("stack", "export"))
     if answer.code == NO_SUCH_STACK or any("no stack named" in line for line in answer.stderr):
         return None
@@ -48,7 +49,10 @@ def make_stack(prepared: Prepared) -> None:
 
 
 def remove_stack(prepared: Prepared) -> None:
-    """An empty stack is gone, and its history with it. Raises ToolError."""
+    """An empty stack is gone; in the store its history stays. Raises ToolError."""
+    if isinstance(prepared.place, StoreStack):
+        prepared.place.remove()
+        return
     answer = ask_plainly(prepared.operation, ("stack", "rm", "--yes", "--preserve-config"))
     if answer.code != 0:
         raise _refused("removed", prepared, answer.stderr)
@@ -56,6 +60,9 @@ def remove_stack(prepared: Prepared) -> None:
 
 def adopt(prepared: Prepared, pending: Pending) -> None:
     """Unfinished creates whose ids are known stand in the state as resources. Raises ToolError."""
+    if isinstance(prepared.place, StoreStack):
+        prepared.place.replace(adopted(prepared.place.deployment(), pending))
+        return
     answer = ask_plainly(prepared.operation, ("stack", "export"))
     if answer.code != 0:
         raise _refused("read", prepared, answer.stderr)

@@ -20,11 +20,11 @@ def check_backend(app: App, pipeline: str, environment: Environment) -> None:
     """Raises Refused where following `state:` would leave the stacks that are there behind."""
     asked = environment.state.backend if environment.state else ""
     where = environment.positions.get("state", environment.position)
-    if asked == "builtin":
+    if environment.state is not None and environment.state.mirror:
         raise Refused(
-            f"`state: builtin` of {environment.name} ({where}) is not part of this version.",
+            f"a mirror of the states of {environment.name} ({where}) is not part of this version.",
             holds="Nothing was started.",
-            next="Leave `state:` out: stacks then live in the store; or name a Pulumi backend URL.",
+            next="Leave `mirror:` out.",
         )
     with app.store.read() as tx:
         recorded = tx.backend(pipeline, environment.name)
@@ -56,7 +56,10 @@ def backend_to_record(app: App, environment: Environment) -> str:
 
 
 def backend_url(app: App, pipeline: str, environment: Environment) -> str:
-    """The Pulumi backend URL: as recorded, else as `state:` says, else the store's own folder."""
+    """The Pulumi backend URL, or "builtin": as recorded, else as `state:` says.
+
+    Where neither says anything, the store's own folder.
+    """
     with app.store.read() as tx:
         recorded = tx.backend(pipeline, environment.name)
     backend = recorded or backend_to_record(app, environment)

@@ -255,4 +255,5 @@ def _stack(app: App, context: RunContext, stage: Stage, spec: PulumiSpec) -> Sta
         name=str(spec.stack or key.environment),
         passphrase=Secret(app.vault.derive("pulumi passphrase")),
         keep=app.folder("stacks", "kept", key.pipeline, key.environment, stage.name),
+        lease_token=context.run.lease_token,
     )

@@ -30,16 +30,9 @@ class About:
 def about_of(folder: Path, project_id: str, url: str) -> About:
     """store.json, if it is of this project and of the place that is asked for."""
     try:
-        told = json.loads((folder / folders.ABOUT).read_text())
-        about = About(store=told["store"], project=told["project"], url=told["url"])
+        about = about_in(folder)
     except FileNotFoundError:
         raise _missing(folder, project_id, url) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            f"{folder / folders.ABOUT} cannot be read ({error}).",
-            holds="Nothing was changed.",
-            next="Restore it from a backup.",
-        ) from error
     if about.project != project_id:
         raise WrongStore(
             f"{folder} is the store of project {about.project}, not of {project_id}.",
@@ -54,6 +47,21 @@ def about_of(folder: Path, project_id: str, url: str) -> About:
             next=f"Write `store: {about.url}` in orchestrator.yaml.",
         )
     return about
+
+
+def about_in(folder: Path) -> About:
+    """store.json as it is. Raises FileNotFoundError, StoreError."""
+    try:
+        told = json.loads((folder / folders.ABOUT).read_text())
+        return About(store=told["store"], project=told["project"], url=told["url"])
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{folder / folders.ABOUT} cannot be read ({error}).",
+            holds="Nothing was changed.",
+            next="Restore it from a backup.",
+        ) from error
 
 
 def _missing(folder: Path, project_id: str, url: str) -> StoreMissing:

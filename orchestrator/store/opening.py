@@ -24,7 +24,7 @@ from orchestrator.store.database import (
     open_sqlite,
 )
 from orchestrator.store.draft import built, move
-from orchestrator.store.identity import LOCAL, about_of, check_identity, info_of, shown
+from orchestrator.store.identity import LOCAL, about_in, about_of, check_identity, info_of, shown
 from orchestrator.store.repository import StoreTransaction
 from orchestrator.store.schema import (
     HEAD,
@@ -86,6 +86,15 @@ def open_store(project_id: str, url: str = LOCAL) -> DatabaseStore:
     StoreUnwritable where its database does not answer.
     """
     return _opened(folders.store_folder(project_id), project_id, url, fresh=False)
+
+
+def open_folder(folder: Path, url: str = "") -> DatabaseStore:
+    """The store that a folder belongs to, for a process that knows no project.
+
+    url: with its password, where store.json tells it without. Raises as `open_store` does.
+    """
+    about = about_in(folder)
+    return _opened(folder, about.project, url or about.url, fresh=False)
 
 
 def join_store(project_id: str, url: str, *, key_file: Path) -> DatabaseStore:

@@ -207,6 +207,57 @@ class BlobRecord(SQLModel, table=True):
     content: bytes = Field(sa_type=LargeBinary)
 
 
+class StackRecord(SQLModel, table=True):
+    """A stack whose state lies here. A removed one keeps its row, its key and its versions."""
+
+    __tablename__ = "stacks"
+
+    project: str = Field(primary_key=True)
+    program: str = Field(primary_key=True)  # the Pulumi project's name
+    stack: str = Field(primary_key=True)
+    pipeline: str
+    environment: str
+    version: int = Field(sa_type=BigNumber)
+    key: str  # sealed
+    tags: Any = Field(sa_type=Body)
+    active: Any = Field(sa_type=Body)  # the update under way, or null
+    changed_at: datetime = Field(sa_type=Moment)
+    removed_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class StackVersionRecord(SQLModel, table=True):
+    """One update of a stack; its state lies in `deployments` under `digest`, "" where none."""
+
+    __tablename__ = "stack_versions"
+    __table_args__ = (Index("stack_versions_digest", "project", "digest"),)
+
+    project: str = Field(primary_key=True)
+    program: str = Field(primary_key=True)
+    stack: str = Field(primary_key=True)
+    version: int = Field(primary_key=True, sa_type=BigNumber)
+    kind: str
+    result: str
+    run: str
+    stage: str
+    attempt: int
+    token: int = Field(sa_type=BigNumber)
+    digest: str
+    resources: int
+    pending: int
+    at: datetime = Field(sa_type=Moment)
+    ended_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class DeploymentRecord(SQLModel, table=True):
+    """A whole state, compressed by zlib, under the sha256 of the uncompressed content."""
+
+    __tablename__ = "deployments"
+
+    project: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
+    content: bytes = Field(sa_type=LargeBinary)
+
+
 class AuditRecord(SQLModel, table=True):
     """An act. Triggers refuse every change, removal, and number out of turn (`triggers.py`)."""
 

@@ -7,8 +7,9 @@ from orchestrator.store.environments import Environments
 from orchestrator.store.leases import Leases
 from orchestrator.store.releases import Releases
 from orchestrator.store.runs import Runs
+from orchestrator.store.stacks import Stacks
 from orchestrator.store.telling import Telling
 
 
-class StoreTransaction(Leases, Runs, Telling, Environments, Releases, Audit):
+class StoreTransaction(Leases, Runs, Telling, Environments, Stacks, Releases, Audit):
     """One transaction over the store of a project; writes of a read transaction raise."""

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from orchestrator.attempts.folder import AttemptFolder, Proof
@@ -21,6 +22,7 @@ from orchestrator.services.app import App
 from orchestrator.store.opening import open_store
 from orchestrator.trust.vault import Keys, StoreVault
 from orchestrator.wiring.clock import SystemClock
+from orchestrator.wiring.store_access import handed_over
 
 _LOOKED_AT = 200  # runs, where files cannot be read
 
@@ -50,7 +52,7 @@ def opened_app(directory: Path, *, warm: bool = False, of_runs: bool = False) ->
             clock=SystemClock(),
             actor=actor(),
             variables=dict(os.environ),
-            start_attempt=attempts.start,
+            start_attempt=partial(_start, attempts, handed_over(project.store, os.environ)),
             tools=tools,
         )
     finally:
@@ -68,6 +70,15 @@ def _with_recorded(project: Project, store: Store) -> Project:
             if run.key.environment not in environments:
                 environments[run.key.environment] = decode(Environment, definition["environment"])
     return replace(project, pipelines=pipelines, environments=environments)
+
+
+def _start(
+    attempts: LazyParent,
+    store: Mapping[str, str],
+    folder: AttemptFolder,
+    variables: Mapping[str, str],
+) -> None:
+    attempts.start(folder, {**variables, **store})
 
 
 class LazyParent:

@@ -28,15 +28,24 @@ from orchestrator.trust.secrets import resolve
 from orchestrator.trust.variants import why_weak
 from orchestrator.trust.vault import Keys, StoreVault
 from orchestrator.wiring.clock import SystemClock
+from orchestrator.wiring.states import states_from
 
-EXECUTORS: Mapping[StageKind, Callable[[Work], StageExecutor]] = {
-    StageKind.PULUMI: lambda work: PulumiExecutor(
-        Surroundings(read_yaml=plain_yaml, checkout=work.checkout, acquire_plugins=True)
-    ),
-    StageKind.ANSIBLE: lambda _: AnsibleExecutor(),
-    StageKind.COMMAND: lambda _: CommandExecutor(),
-    StageKind.CHECK: lambda _: CheckExecutor(),
-}
+Executors = Mapping[StageKind, Callable[[Work], StageExecutor]]
+
+
+def executors(variables: Mapping[str, str]) -> Executors:
+    """What carries out each kind of stage."""
+    states = states_from(variables)
+    return {
+        StageKind.PULUMI: lambda work: PulumiExecutor(
+            Surroundings(
+                read_yaml=plain_yaml, checkout=work.checkout, acquire_plugins=True, states=states
+            )
+        ),
+        StageKind.ANSIBLE: lambda _: AnsibleExecutor(),
+        StageKind.COMMAND: lambda _: CommandExecutor(),
+        StageKind.CHECK: lambda _: CheckExecutor(),
+    }
 
 
 def main(folder: AttemptFolder, variables: Mapping[str, str]) -> None:
@@ -46,7 +55,7 @@ def main(folder: AttemptFolder, variables: Mapping[str, str]) -> None:
     carry_out(
         folder,
         opened=lambda f: _opened(f, variables),
-        executors=EXECUTORS,
+        executors=executors(variables),
         now=SystemClock().now,
     )
 

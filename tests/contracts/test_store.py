@@ -6,10 +6,8 @@ tests/store/test_contention.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
@@ -27,10 +25,7 @@ from orchestrator.model.runs import (
     Status,
 )
 from orchestrator.model.values import Json
-from orchestrator.store.opening import init_store, memory_store
 from orchestrator.store.store import DatabaseStore
-from tests.needs import needs_postgres
-from tests.postgres import Postgres
 from tests.store.samples import (
     AT,
     DEV,
@@ -40,30 +35,7 @@ from tests.store.samples import (
     later,
     on_host,
     with_run,
-    write_key,
 )
-
-KINDS = ["sqlite", "memory", pytest.param("postgresql", marks=needs_postgres)]
-
-
-@pytest.fixture(params=KINDS)
-def store(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[DatabaseStore]:
-    monkeypatch.setenv("ORCHESTRATOR_STATE", str(tmp_path / "state"))
-    made = _made(request)
-    yield made
-    made.close()
-
-
-def _made(request: pytest.FixtureRequest) -> DatabaseStore:
-    if request.param == "memory":
-        return memory_store("guestbook-1", claim=["prod"], at=AT)
-    url = "local"
-    if request.param == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres")
-        url = server.new_database()
-    return init_store("guestbook-1", url, claim=["prod"], at=AT, make_key=write_key)
 
 
 def _add_and_fail(store: DatabaseStore) -> None:

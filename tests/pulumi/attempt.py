@@ -20,6 +20,7 @@ from orchestrator.model.work import Work
 from orchestrator.pulumi import warm
 from orchestrator.pulumi.executor import PulumiExecutor
 from orchestrator.pulumi.prepare import Surroundings
+from orchestrator.wiring.states import states_from
 
 
 def read_yaml(path: Path) -> Any:
@@ -35,7 +36,8 @@ def main() -> None:
     work = decode(Work, order["work"], json.loads)
     signal.signal(signal.SIGTERM, lambda *_: work.cancel.ask())
     checkout = Path(order["checkout"]) if order["checkout"] else None
-    executor = PulumiExecutor(Surroundings(read_yaml=read_yaml, checkout=checkout))
+    around = Surroundings(read_yaml=read_yaml, checkout=checkout, states=states_from({}))
+    executor = PulumiExecutor(around)
     began = time.monotonic()
     try:
         result = getattr(executor, sys.argv[1])(work, _tell)

@@ -1,4 +1,7 @@
-"""A Pulumi stage on a file backend in a folder, done by attempt processes as the real ones are."""
+"""A Pulumi stage, done by attempt processes as the real ones are.
+
+Its state lies in a file backend in a folder, or in a store (`backend="builtin"`).
+"""
 
 import json
 import os
@@ -7,16 +10,22 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from orchestrator.model.codec import decode, encode
 from orchestrator.model.definitions import PulumiSpec, StageKind
 from orchestrator.model.runs import Action, Outcome, Plan, RunKey
+from orchestrator.model.stacks import StackName
 from orchestrator.model.types import parse_type
 from orchestrator.model.values import Secret
 from orchestrator.model.work import StackTarget, Work
+from orchestrator.store.opening import init_store
+from orchestrator.store.store import DatabaseStore
+from orchestrator.trust.vault import Keys
 from tests.needs import CHECKOUT, pulumi_path
+from tests.store.samples import AT
 
 
 @dataclass(kw_only=True)
@@ -65,6 +74,43 @@ class Stage:
     timeout: timedelta = timedelta(minutes=2)
     grace: timedelta = timedelta(seconds=10)
     attempts: int = 0
+    token: int = 0  # builtin: the lease that the attempts write under
+
+    @property
+    def builtin(self) -> bool:
+        return self.backend == "builtin"
+
+    @cached_property
+    def store(self) -> DatabaseStore:
+        """The store, and a lease of its environment."""
+        os.environ["ORCHESTRATOR_STATE"] = str(self.root / "store")
+        made = init_store("site-1", at=AT, make_key=lambda path: Keys.create(path) and None)
+        self.take_lease(made)
+        return made
+
+    def take_lease(self, store: DatabaseStore) -> None:
+        """A newer lease than before: attempts that run already are shut out."""
+        with store.write() as tx:
+            tx.release_lease("site", "dev", self.token)
+            lease = tx.take_lease("site", "dev", owner="ana", purpose="run dev#1", at=AT)
+        self.token = lease.token
+
+    def deployment(self) -> Mapping[str, Any]:
+        """The stack's state; {} where there is none."""
+        if self.builtin:
+            with self.store.read() as tx:
+                content = tx.deployment(StackName("site", "dev"))
+            return json.loads(content)["deployment"] if content else {}
+        if not self.checkpoint.exists():
+            return {}
+        return json.loads(self.checkpoint.read_text())["checkpoint"].get("latest") or {}
+
+    @property
+    def exists(self) -> bool:
+        if self.builtin:
+            with self.store.read() as tx:
+                return tx.stack(StackName("site", "dev")) is not None
+        return self.checkpoint.exists()
 
     @property
     def program(self) -> Path:
@@ -99,7 +145,7 @@ class Stage:
             project=self.root / "release",
             inventories=self.root / "inventories" / "dev",
             folder=folder,
-            cache=self.root / "cache",
+            cache=self.store.folder / "cache" if self.builtin else self.root / "cache",
             tools={"pulumi": pulumi_path()},
             credentials=self.credentials,
             outputs={name: parse_type(text) for name, text in self.outputs.items()},
@@ -108,6 +154,7 @@ class Stage:
                 name="dev",
                 passphrase=Secret("correct horse"),
                 keep=self.root / "keep",
+                lease_token=self.token,
             ),
             mark=self.mark,
             timeout=self.timeout,

@@ -87,8 +87,8 @@ NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "9000"
+down_revision = "{HEAD}"
 
 
 def upgrade():
@@ -127,10 +127,10 @@ class TestOtherSchemas:
         """A store of ours, looked at by a program that is one revision further."""
         migrations = tmp_path / "migrations"
         shutil.copytree(upgrade.MIGRATIONS, migrations)
-        (migrations / "versions" / "r0002_next.py").write_text(NEXT)
+        (migrations / "versions" / "r9000_next.py").write_text(NEXT.replace("{HEAD}", HEAD))
         monkeypatch.setattr(upgrade, "MIGRATIONS", migrations)
-        monkeypatch.setattr(schema, "REVISIONS", (*REVISIONS, "0002"))
-        monkeypatch.setattr(schema, "HEAD", "0002")
+        monkeypatch.setattr(schema, "REVISIONS", (*REVISIONS, "9000"))
+        monkeypatch.setattr(schema, "HEAD", "9000")
         return store
 
     def test_a_database_from_the_future_is_refused(self, store: DatabaseStore, url: str) -> None:
@@ -145,12 +145,12 @@ class TestOtherSchemas:
         self, older_store: DatabaseStore, url: str
     ) -> None:
         """Opening an older schema changes nothing; the upgrade keeps every row and reference."""
-        with pytest.raises(StoreError, match=r"0001.*needs 0002.*`orchestrator store upgrade`"):
+        with pytest.raises(StoreError, match=rf"{HEAD}.*needs 9000.*`orchestrator store upgrade`"):
             open_store("p1", url)
-        assert _revision(older_store) == "0001"
+        assert _revision(older_store) == HEAD
         older_store.close()
-        assert upgrade.upgrade_store("p1", url) == ("0001", "0002")
-        assert _revision(older_store) == "0002"
+        assert upgrade.upgrade_store("p1", url) == (HEAD, "9000")
+        assert _revision(older_store) == "9000"
         with older_store.connected() as connection:
             assert connection.exec_driver_sql("SELECT weight FROM runs").all() == [(7,)]
             assert len(connection.exec_driver_sql("SELECT * FROM stages").all()) == 1

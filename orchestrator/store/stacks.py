@@ -1,0 +1,322 @@
+"""In what state is each stack, who may write it, and which states are kept?
+
+Whole deployments, one per version (an update writes its version as often as it likes), stored once
+per content. Every write asks first, in its own transaction, whether its lease is still the current
+one: whoever lost it writes nothing any more.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import update as update_rows
+
+from orchestrator.model.errors import Fenced, Locked, NotFound, Refused, StoreError
+from orchestrator.model.stacks import (
+    Deployment,
+    Stack,
+    StackName,
+    StackUpdate,
+    StackVersion,
+    Writer,
+)
+from orchestrator.store import records
+from orchestrator.store.base import Part
+from orchestrator.store.leases import LEASES
+from orchestrator.store.pruning import no_longer_kept
+from orchestrator.store.schema import table
+from orchestrator.store.stack_rows import body_of, stack_of, version_of
+
+STACKS = table(records.StackRecord)
+VERSIONS = table(records.StackVersionRecord)
+DEPLOYMENTS = table(records.DeploymentRecord)
+FAST = 1  # zlib's level: a deployment is written at every step of an update
+
+
+class Stacks(Part):
+    def stack(self, name: StackName) -> Stack | None:
+        row = self._stack_row(name)
+        return None if row is None or row.removed_at else stack_of(row)
+
+    def stacks(self) -> tuple[Stack, ...]:
+        mine = (STACKS.c.project == self._project, STACKS.c.removed_at.is_(None))
+        found = self._joined().where(*mine).order_by(STACKS.c.program, STACKS.c.stack)
+        return tuple(stack_of(row) for row in self._rows(found))
+
+    def stack_key(self, name: StackName) -> str:
+        """A removed stack's as well: it opens the versions that are kept."""
+        return str(self._scalar(select(STACKS.c.key).where(*self._named(STACKS, name))) or "")
+
+    def deployment(self, name: StackName, version: int = 0) -> bytes | None:
+        """Raises StoreError where the stored content is not what its digest says."""
+        here = self._named(VERSIONS, name)
+        at = (VERSIONS.c.version == version,) if version else ()
+        newest = select(VERSIONS.c.digest).where(*here, *at).order_by(VERSIONS.c.version.desc())
+        digest = self._scalar(newest.limit(1))
+        if not digest:
+            return None
+        kept = (DEPLOYMENTS.c.project == self._project, DEPLOYMENTS.c.digest == digest)
+        content = self._scalar(select(DEPLOYMENTS.c.content).where(*kept))
+        return _checked(content, digest, name)
+
+    def stack_versions(self, name: StackName, *, limit: int = 1000) -> tuple[StackVersion, ...]:
+        found = select(VERSIONS).where(*self._named(VERSIONS, name))
+        rows = self._rows(found.order_by(VERSIONS.c.version.desc()).limit(limit))
+        return tuple(version_of(row) for row in rows)
+
+    def make_stack(
+        self, name: StackName, by: Writer, *, key: str, tags: Mapping[str, str], at: datetime
+    ) -> Stack:
+        """Raises Refused where the stack is there, or was another environment's."""
+        self._check_lease(by, name)
+        row = self._stack_row(name)
+        if row is not None and not row.removed_at:
+            raise Refused(f"The stack {name} already exists.")
+        values = {
+            "project": self._project,
+            "program": name.project,
+            "stack": name.name,
+            "pipeline": by.pipeline,
+            "environment": by.environment,
+            "version": row.version if row is not None else 0,
+            "key": row.key if row is not None else key,  # it opens the versions that are kept
+            "tags": dict(tags),
+            "active": None,
+            "changed_at": at,
+            "removed_at": None,
+        }
+        self._put(STACKS, values)
+        return self._stack(name)
+
+    def tag_stack(self, name: StackName, by: Writer, tags: Mapping[str, str]) -> None:
+        self._own(name, by)
+        self._set(name, tags=dict(tags))
+
+    def remove_stack(self, name: StackName, by: Writer, at: datetime) -> None:
+        """Its versions stay, and none of them is its state any more. Raises Locked as begin."""
+        stack = self._own(name, by)
+        if stack.update is not None:
+            self._end_superseded(name, stack.update, by, at)
+        version = stack.version + 1
+        self._add_version(name, version, kind="remove", result="succeeded", by=by, at=at)
+        self._set(name, active=None, version=version, changed_at=at, removed_at=at)
+        self._prune(name)
+
+    def begin_update(self, name: StackName, update: StackUpdate, *, base: int | None) -> int:
+        """Raises Fenced, NotFound, Locked, Refused: then nothing was written."""
+        stack = self._own(name, update.by)
+        if base is not None and stack.version != base:
+            raise Refused(
+                f"The stack {name} is at version {stack.version}, and this update was made for "
+                f"version {base}: somebody changed it since.",
+                holds="Nothing was changed.",
+                next="Plan again.",
+            )
+        if stack.update is not None:
+            self._end_superseded(name, stack.update, update.by, update.since)
+        version = stack.version + 1
+        last = self._last_version(name)
+        self._add_version(
+            name,
+            version,
+            kind=update.kind,
+            result="in-progress",
+            by=update.by,
+            at=update.since,
+            digest=last.digest if last else "",
+            resources=last.resources if last else 0,
+            pending=last.pending if last else 0,
+        )
+        self._set(name, active=body_of(update), version=version, changed_at=update.since)
+        return version
+
+    def renew_update(self, name: StackName, update: StackUpdate) -> None:
+        self._current(name, update)
+        self._set(name, active=body_of(update))
+
+    def save_deployment(self, name: StackName, update: StackUpdate, deployment: Deployment) -> None:
+        """Replaces what this update saved before."""
+        stack = self._current(name, update)
+        digest = sha256(deployment.content).hexdigest()
+        here = (*self._named(VERSIONS, name), VERSIONS.c.version == stack.version)
+        before = self._scalar(select(VERSIONS.c.digest).where(*here))
+        if before != digest:
+            content = zlib.compress(deployment.content, FAST)
+            row = {"project": self._project, "digest": digest, "content": content}
+            self._add_once(DEPLOYMENTS, ("project", "digest"), row)
+        counts = {"resources": deployment.resources, "pending": deployment.pending}
+        self._change(update_rows(VERSIONS).where(*here), {"digest": digest} | counts)
+        if before != digest:
+            self._drop_unused({before})
+
+    def end_update(
+        self, name: StackName, update: StackUpdate, *, result: str, at: datetime
+    ) -> None:
+        stack = self._current(name, update)
+        self._end_version(name, stack.version, result=result, at=at)
+        self._set(name, active=None, changed_at=at)
+        self._prune(name)
+
+    # who may
+
+    def _check_lease(self, by: Writer, name: StackName) -> None:
+        here = self._in(LEASES, by.pipeline, by.environment)
+        lease = self._row(select(LEASES).where(*here))
+        if lease is not None and lease.held and lease.token == by.token:
+            return
+        now = f"It is now {lease.purpose}'s, {lease.owner}." if lease and lease.held else ""
+        raise Fenced(
+            f"The lease of {by.environment} under which {by} writes the stack {name} is no longer "
+            f"the current one. {now}".strip(),
+            holds="Nothing of this write was stored.",
+            next="See who changes the environment now: orchestrator status.",
+        )
+
+    def _own(self, name: StackName, by: Writer) -> Stack:
+        """The stack, where it belongs to the writer's environment, and its lease is current."""
+        stack = self._stack(name)
+        if (stack.pipeline, stack.environment) != (by.pipeline, by.environment):
+            raise Refused(
+                f"The stack {name} belongs to {stack.pipeline}/{stack.environment}; "
+                f"{by.pipeline}/{by.environment} may read it only.",
+                holds="Nothing was changed.",
+                next="Give one of the stages another `stack:`.",
+            )
+        self._check_lease(by, name)
+        return stack
+
+    def _current(self, name: StackName, update: StackUpdate) -> Stack:
+        """The stack, where this very update is the one under way. Raises Fenced."""
+        stack = self._own(name, update.by)
+        if stack.update is None or stack.update.id != update.id:
+            now = f": {stack.update.by} changes it now" if stack.update else ""
+            raise Fenced(
+                f"This update of the stack {name}, by {update.by}, was ended by another act{now}.",
+                holds="Nothing of this write was stored.",
+            )
+        return stack
+
+    def _end_superseded(
+        self, name: StackName, active: StackUpdate, by: Writer, at: datetime
+    ) -> None:
+        """An update whose writer can write no more is over. Raises Locked where it still may."""
+        mine = active.by
+        is_older = mine.token != by.token
+        is_earlier_try = mine.stage == by.stage and mine.attempt < by.attempt
+        if not (is_older or is_earlier_try or active.until <= at):
+            since = active.since.strftime("%H:%M:%S UTC")
+            raise Locked(
+                f"The stack {name} is being changed by {mine}, since {since}.",
+                holds="Nothing was changed.",
+                next="Wait for it, or cancel it.",
+            )
+        self._end_version(name, self._stack(name).version, result="failed", at=at)
+
+    # rows
+
+    def _joined(self) -> Any:
+        """A stack with the counts of its last version; one that has none yet as well."""
+        same = (
+            (VERSIONS.c.project == STACKS.c.project)
+            & (VERSIONS.c.program == STACKS.c.program)
+            & (VERSIONS.c.stack == STACKS.c.stack)
+            & (VERSIONS.c.version == STACKS.c.version)
+        )
+        counts = (VERSIONS.c.resources, VERSIONS.c.pending)
+        return select(STACKS, *counts).select_from(STACKS.outerjoin(VERSIONS, same))
+
+    def _stack_row(self, name: StackName) -> Row[Any] | None:
+        return self._row(self._joined().where(*self._named(STACKS, name)))
+
+    def _stack(self, name: StackName) -> Stack:
+        stack = self.stack(name)
+        if stack is None:
+            raise NotFound(f"There is no stack {name}.")
+        return stack
+
+    def _last_version(self, name: StackName) -> StackVersion | None:
+        return next(iter(self.stack_versions(name, limit=1)), None)
+
+    def _add_version(
+        self,
+        name: StackName,
+        version: int,
+        *,
+        kind: str,
+        result: str,
+        by: Writer,
+        at: datetime,
+        digest: str = "",
+        resources: int = 0,
+        pending: int = 0,
+    ) -> None:
+        values = {
+            "project": self._project,
+            "program": name.project,
+            "stack": name.name,
+            "version": version,
+            "kind": kind,
+            "result": result,
+            "run": by.run,
+            "stage": by.stage,
+            "attempt": by.attempt,
+            "token": by.token,
+            "digest": digest,
+            "resources": resources,
+            "pending": pending,
+            "at": at,
+            "ended_at": None if result == "in-progress" else at,
+        }
+        self._change(insert(VERSIONS), values)
+
+    def _end_version(self, name: StackName, version: int, *, result: str, at: datetime) -> None:
+        here = (*self._named(VERSIONS, name), VERSIONS.c.version == version)
+        self._change(update_rows(VERSIONS).where(*here), {"result": result, "ended_at": at})
+
+    def _set(self, name: StackName, **values: Any) -> None:
+        self._change(update_rows(STACKS).where(*self._named(STACKS, name)), values)
+
+    def _named(self, of: Any, name: StackName) -> tuple[Any, ...]:
+        return (
+            of.c.project == self._project,
+            of.c.program == name.project,
+            of.c.stack == name.name,
+        )
+
+    # what goes
+
+    def _prune(self, name: StackName) -> None:
+        gone = no_longer_kept(self.stack_versions(name, limit=100_000))
+        if not gone:
+            return
+        for version in gone:
+            here = (*self._named(VERSIONS, name), VERSIONS.c.version == version.version)
+            self._change(delete(VERSIONS).where(*here))
+        self._drop_unused({version.digest for version in gone})
+
+    def _drop_unused(self, digests: set[str]) -> None:
+        """Contents that no version of any stack has any more are removed."""
+        for digest in sorted(digests - {""}):
+            used = (VERSIONS.c.project == self._project, VERSIONS.c.digest == digest)
+            if self._row(select(VERSIONS.c.version).where(*used).limit(1)) is None:
+                here = (DEPLOYMENTS.c.project == self._project, DEPLOYMENTS.c.digest == digest)
+                self._change(delete(DEPLOYMENTS).where(*here))
+
+
+def _checked(stored: bytes | None, digest: str, name: StackName) -> bytes:
+    try:
+        content = zlib.decompress(stored) if stored is not None else b""
+    except zlib.error:
+        content = b""
+    if sha256(content).hexdigest() != digest:
+        raise StoreError(
+            f"the state of the stack {name} in the store is damaged ({digest[:12]}).",
+            holds="Nothing was done with it.",
+            next="Restore the store from a backup.",
+        )
+    return content
