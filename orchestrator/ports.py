@@ -89,6 +89,10 @@ class StackStates(Protocol):
 
     def tag_stack(self, name: StackName, by: Writer, tags: Mapping[str, str]) -> None: ...
     def remove_stack(self, name: StackName, by: Writer, at: datetime) -> None: ...
+    def check_free(self, name: StackName, by: Writer, at: datetime) -> None:
+        """Nothing where this writer may begin an update now. Raises as `begin_update` does."""
+        ...
+
     def begin_update(self, name: StackName, update: StackUpdate, *, base: int | None) -> int:
         """The new version. Raises Locked where another update is under way, Refused where the
         stack is not at version `base` (None: at any)."""

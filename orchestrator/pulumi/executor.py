@@ -167,9 +167,13 @@ def _parallel(prepared: Prepared) -> tuple[str, ...]:
 
 
 def _freed(prepared: Prepared) -> tuple[str, ...]:
-    """Locks of dead processes of this machine are removed: the attempt holds our own lease."""
+    """Locks of dead processes of this machine are removed: the attempt holds our own lease.
+
+    Raises Locked, Fenced or Refused where the store knows that an update would be refused.
+    """
     if prepared.place is None:
         return ()
+    prepared.place.check_free()
     return tuple(
         f"removed the stack's lock of a dead process: {holder}"
         for holder in prepared.place.remove_dead_locks()

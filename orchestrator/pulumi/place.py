@@ -33,6 +33,9 @@ class StackPlace(Protocol):
 
     def unmake(self) -> None: ...
     def remove_dead_locks(self) -> tuple[str, ...]: ...
+    def check_free(self) -> None:
+        """Nothing, or an error in our words, where somebody else changes it: before any tool."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,13 @@ class StoreStack:
     def remove_dead_locks(self) -> tuple[str, ...]:
         """There are none: an update that cannot go on is ended by the next one."""
         return ()
+
+    def check_free(self) -> None:
+        """Raises Fenced, Locked, Refused."""
+        states = self._states
+        if self.exists:
+            with states.store.read() as tx:
+                tx.check_free(self.name, states.writer, states.now())
 
     def remove(self) -> None:
         self._states.remove(self.name)

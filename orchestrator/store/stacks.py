@@ -100,12 +100,17 @@ class Stacks(Part):
     def remove_stack(self, name: StackName, by: Writer, at: datetime) -> None:
         """Its versions stay, and none of them is its state any more. Raises Locked as begin."""
         stack = self._own(name, by)
-        if stack.update is not None:
-            self._end_superseded(name, stack.update, by, at)
+        self._end_superseded(stack, by, at)
         version = stack.version + 1
         self._add_version(name, version, kind="remove", result="succeeded", by=by, at=at)
         self._set(name, active=None, version=version, changed_at=at, removed_at=at)
         self._prune(name)
+
+    def check_free(self, name: StackName, by: Writer, at: datetime) -> None:
+        """Raises Fenced, NotFound, Refused, Locked: that an update would be refused now."""
+        stack = self._own(name, by)
+        if stack.update is not None:
+            _check_superseded(stack, stack.update, by, at)
 
     def begin_update(self, name: StackName, update: StackUpdate, *, base: int | None) -> int:
         """Raises Fenced, NotFound, Locked, Refused: then nothing was written."""
@@ -117,8 +122,7 @@ class Stacks(Part):
                 holds="Nothing was changed.",
                 next="Plan again.",
             )
-        if stack.update is not None:
-            self._end_superseded(name, stack.update, update.by, update.since)
+        self._end_superseded(stack, update.by, update.since)
         version = stack.version + 1
         last = self._last_version(name)
         self._add_version(
@@ -201,21 +205,11 @@ class Stacks(Part):
             )
         return stack
 
-    def _end_superseded(
-        self, name: StackName, active: StackUpdate, by: Writer, at: datetime
-    ) -> None:
+    def _end_superseded(self, stack: Stack, by: Writer, at: datetime) -> None:
         """An update whose writer can write no more is over. Raises Locked where it still may."""
-        mine = active.by
-        is_older = mine.token != by.token
-        is_earlier_try = mine.stage == by.stage and mine.attempt < by.attempt
-        if not (is_older or is_earlier_try or active.until <= at):
-            since = active.since.strftime("%H:%M:%S UTC")
-            raise Locked(
-                f"The stack {name} is being changed by {mine}, since {since}.",
-                holds="Nothing was changed.",
-                next="Wait for it, or cancel it.",
-            )
-        self._end_version(name, self._stack(name).version, result="failed", at=at)
+        if stack.update is not None:
+            _check_superseded(stack, stack.update, by, at)
+            self._end_version(stack.name, stack.version, result="failed", at=at)
 
     # rows
 
@@ -306,6 +300,21 @@ class Stacks(Part):
             if self._row(select(VERSIONS.c.version).where(*used).limit(1)) is None:
                 here = (DEPLOYMENTS.c.project == self._project, DEPLOYMENTS.c.digest == digest)
                 self._change(delete(DEPLOYMENTS).where(*here))
+
+
+def _check_superseded(stack: Stack, active: StackUpdate, by: Writer, at: datetime) -> None:
+    """Whether an update under way can go on no more: its lease, its attempt or its time is over."""
+    mine = active.by
+    is_older = mine.token != by.token
+    is_earlier_try = mine.stage == by.stage and mine.attempt < by.attempt
+    if is_older or is_earlier_try or active.until <= at:
+        return
+    since = active.since.strftime("%H:%M:%S UTC")
+    raise Locked(
+        f"The stack {stack.name} is being changed by {mine}, since {since}.",
+        holds="Nothing was changed.",
+        next="Wait for it, or cancel it.",
+    )
 
 
 def _checked(stored: bytes | None, digest: str, name: StackName) -> bytes:

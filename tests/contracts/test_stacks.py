@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ import pytest
 
 from orchestrator.model.errors import Fenced, Locked, NotFound, Refused
 from orchestrator.model.stacks import Deployment, StackName, StackUpdate, Writer
+from orchestrator.ports import Transaction
 from orchestrator.store.store import DatabaseStore
 from tests.store.samples import AT, later
 
@@ -105,14 +107,15 @@ def test_an_old_lease_writes_nothing(store: DatabaseStore) -> None:
     with store.write() as t:
         t.begin_update(NAME, update, base=None)
     a_writer(store)
-    for act in (
+    acts: tuple[Callable[[Transaction], object], ...] = (
         lambda t: t.save_deployment(NAME, update, a_deployment()),
         lambda t: t.renew_update(NAME, update),
         lambda t: t.end_update(NAME, update, result="succeeded", at=AT),
         lambda t: t.begin_update(NAME, an_update(old, "u2"), base=None),
         lambda t: t.remove_stack(NAME, old, AT),
         lambda t: t.make_stack(StackName("other", "dev"), old, key="k", tags={}, at=AT),
-    ):
+    )
+    for act in acts:
         with pytest.raises(Fenced, match="no longer the current one"), store.write() as t:
             act(t)
     with store.read() as t:

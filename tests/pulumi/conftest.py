@@ -1,5 +1,6 @@
 """Stages to try Pulumi on."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ Part("first")
 DYNAMIC = {  # resources that are files in the folder `world`
     "__main__.py": """\
 import json, time
+from collections.abc import Iterator
 from pathlib import Path
 import pulumi
 from pulumi import dynamic
@@ -87,9 +89,18 @@ pulumi.export("v", v)
 }
 
 
+both = pytest.mark.parametrize("stage", ["file", "builtin"], indirect=True)
+"""Once with the state in a folder, once with it in the store."""
+
+
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
+def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     """A program of two modules that declares two components, one while it is imported."""
-    stage = Stage(root=tmp_path)
+    builtin = getattr(request, "param", "file") == "builtin"
+    stage = Stage(root=tmp_path, backend="builtin" if builtin else "")
     stage.write(PROGRAM)
-    return stage
+    if builtin:
+        assert stage.store
+    yield stage
+    if builtin:
+        stage.store.close()

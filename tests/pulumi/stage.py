@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from orchestrator.model.codec import decode, encode
 from orchestrator.model.definitions import PulumiSpec, StageKind
@@ -26,6 +27,10 @@ from orchestrator.store.store import DatabaseStore
 from orchestrator.trust.vault import Keys
 from tests.needs import CHECKOUT, pulumi_path
 from tests.store.samples import AT
+
+
+def _make_key(path: Path) -> None:
+    Keys.create(path)
 
 
 @dataclass(kw_only=True)
@@ -74,6 +79,8 @@ class Stage:
     timeout: timedelta = timedelta(minutes=2)
     grace: timedelta = timedelta(seconds=10)
     attempts: int = 0
+    name: str = "site"
+    base_version: int | None = None
     token: int = 0  # builtin: the lease that the attempts write under
 
     @property
@@ -83,8 +90,8 @@ class Stage:
     @cached_property
     def store(self) -> DatabaseStore:
         """The store, and a lease of its environment."""
-        os.environ["ORCHESTRATOR_STATE"] = str(self.root / "store")
-        made = init_store("site-1", at=AT, make_key=lambda path: Keys.create(path) and None)
+        with patch.dict(os.environ, {"ORCHESTRATOR_STATE": str(self.root / "store")}):
+            made = init_store("site-1", at=AT, make_key=_make_key)
         self.take_lease(made)
         return made
 
@@ -137,7 +144,7 @@ class Stage:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
         return Work(
             run=RunKey("site", "dev", 1),
-            stage="site",
+            stage=self.name,
             attempt=self.attempts,
             action=Action.APPLY,
             kind=StageKind.PULUMI,
@@ -155,6 +162,7 @@ class Stage:
                 passphrase=Secret("correct horse"),
                 keep=self.root / "keep",
                 lease_token=self.token,
+                base_version=self.base_version,
             ),
             mark=self.mark,
             timeout=self.timeout,

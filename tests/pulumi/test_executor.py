@@ -4,21 +4,23 @@ from orchestrator.model.runs import Changes, Status
 from orchestrator.model.values import Secret
 from tests.needs import needs_postgres, needs_pulumi
 from tests.postgres import Postgres
-from tests.pulumi.conftest import DYNAMIC
+from tests.pulumi.conftest import DYNAMIC, both
 from tests.pulumi.stage import Stage
 
 pytestmark = [needs_pulumi]
 
 
+@both
 def test_plan_changes_nothing(stage: Stage) -> None:
     """A plan of a stack that does not exist leaves none behind."""
     stage.outputs = {"size": "int", "token": "secret(string)"}
     plan = stage.do("plan").plan
     assert plan.outputs == {"size": 1}
     assert plan.unknown == ("token",)
-    assert not stage.checkpoint.exists()
+    assert not stage.exists
 
 
+@both
 def test_outputs_are_typed_and_secret(stage: Stage) -> None:
     """Declared outputs come, a secret one as Secret; others do not."""
     stage.outputs = {"size": "int", "token": "secret(string)"}
@@ -79,6 +81,7 @@ pulumi.export("whole", config.require_secret_object("whole"))
 }
 
 
+@both
 def test_config_reaches_the_program(stage: Stage) -> None:
     """Every kind of value arrives as it was, over the project's own stack file as base."""
     stage.write({**CONFIG, "Pulumi.dev.yaml": "config:\n  site:base: kept\n  site:text: old\n"})
@@ -121,6 +124,7 @@ def test_config_reaches_the_program(stage: Stage) -> None:
     assert stage.do("apply").outcome.changes.any is False
 
 
+@both
 def test_secrets_stand_nowhere_in_clear(stage: Stage) -> None:
     """No config secret and no passphrase is on a command line, in the state, or left in a file."""
     stage.write(
@@ -159,6 +163,7 @@ pulumi.export("out", pulumi.Config().require_secret("password"))
             assert b"correct horse" not in content, path
 
 
+@both
 def test_own_passphrase_opens_the_base_file(stage: Stage) -> None:
     """A stack file with secrets of the user's own passphrase works where the user hands it on."""
     from orchestrator.pulumi.passphrase import new_cipher
@@ -204,6 +209,7 @@ def test_a_stack_keeps_its_key_when_credentials_name_another(stage: Stage) -> No
     assert stage.do("destroy").outcome.status is Status.SUCCEEDED
 
 
+@both
 def test_failed_resource_is_named(stage: Stage) -> None:
     """A resource that cannot be made is the failure, with the provider's own words and no echo."""
     stage.write(DYNAMIC)
@@ -217,6 +223,7 @@ def test_failed_resource_is_named(stage: Stage) -> None:
     assert stage.do("apply").outcome.changes.create == 1
 
 
+@both
 def test_drift_is_seen_and_mended(stage: Stage) -> None:
     """What was taken away behind our back is in the plan, never "unchanged", and made again."""
     stage.write(DYNAMIC)
@@ -244,6 +251,7 @@ def test_unknown_outputs_are_not_guessed(stage: Stage) -> None:
     assert stage.do("apply").outcome.outputs == {"made": 1, "text": "made 1", "v": 1}
 
 
+@both
 def test_destroy_leaves_nothing(stage: Stage) -> None:
     """Resources, the stack and what was kept for it are gone; a second destroy finds nothing."""
     stage.write(DYNAMIC)
@@ -253,7 +261,7 @@ def test_destroy_leaves_nothing(stage: Stage) -> None:
     assert outcome.status is Status.SUCCEEDED
     assert outcome.changes.delete == 3
     assert not list((stage.root / "world").iterdir())
-    assert not stage.checkpoint.exists()
+    assert not stage.exists
     assert not (stage.root / "keep").exists()
     again = stage.do("destroy").outcome
     assert again.status is Status.SUCCEEDED
