@@ -102,6 +102,14 @@ class AttemptFolder:
         """Of the stage, read without opening anything secret."""
         return StageKind(json.loads(self.work.read_text(encoding="utf-8"))["kind"])
 
+    def backend(self) -> str:
+        """Where the state of its stack lies; "" where it has none, or the order is unreadable."""
+        try:
+            stack = json.loads(self.work.read_text(encoding="utf-8")).get("stack") or {}
+        except (OSError, ValueError):
+            return ""  # the attempt itself says so
+        return str(stack.get("backend") or "")
+
     def mark_started(self) -> None:
         """From now on nobody may take it that nothing happened, also after a loss of power."""
         self.started.touch(mode=0o600)

@@ -91,8 +91,13 @@ class WarmParent:
         )
 
 
-def serve(descriptor: int, main: AttemptMain) -> None:
-    """The parent's loop: a request, a fork, an answer; until the controller is gone."""
+def serve(
+    descriptor: int, main: AttemptMain, ready: Callable[[AttemptFolder], None] = lambda _: None
+) -> None:
+    """The parent's loop: a request, a fork, an answer; until the controller is gone.
+
+    ready: imports what only some attempts need, before the first of them is forked.
+    """
     requests = socket.socket(fileno=descriptor)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; attempts prove life by locks
     gc.collect()
@@ -105,7 +110,9 @@ def serve(descriptor: int, main: AttemptMain) -> None:
         if not message:
             return
         request = json.loads(message)
-        answer = _fork(AttemptFolder(Path(request["folder"])), request["variables"], requests, main)
+        folder = AttemptFolder(Path(request["folder"]))
+        ready(folder)
+        answer = _fork(folder, request["variables"], requests, main)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # seen by the next recv
             requests.send(answer.encode())
 

@@ -16,11 +16,12 @@ def main(descriptor: int) -> None:
     from orchestrator.attempts.warm import serve
     from orchestrator.pulumi.warm import preload as preload_pulumi
     from orchestrator.wiring.attempt import main as attempt
+    from orchestrator.wiring.attempt import ready
 
     preload_pulumi()
     preload_ansible()
     gc.enable()  # an attempt may live long
-    serve(descriptor, attempt)
+    serve(descriptor, attempt, ready)
 
 
 if __name__ == "__main__":
