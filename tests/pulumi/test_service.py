@@ -48,14 +48,16 @@ def service(store: DatabaseStore, tmp_path: Path) -> StackService:
     return made
 
 
-def call(service: StackService, method: str, path: str, body: Any = None, **query: str) -> Reply:
+def call(
+    service: StackService, method: str, path: str, body: Any = None, raw: str = "", **query: str
+) -> Reply:
     return service.reply(
         Request(
             method=method,
             path=path,
             query=query,
             authorization=f"token {service.token}",
-            body=json.dumps(body).encode() if body is not None else b"",
+            body=json.dumps(body).encode() if body is not None else raw.encode(),
         )
     )
 
@@ -124,6 +126,29 @@ def test_the_address_of_the_server_is_not_kept(service: StackService, store: Dat
         "project": "site",
         "stack": "dev",
     }
+
+
+def test_a_checkpoint_as_the_cli_writes_it(service: StackService, store: DatabaseStore) -> None:
+    """Kept as it came, but for the server's URL and the time: equal states are kept once."""
+    service.states.url = url = "http://127.0.0.1:4711"
+    provider = {"type": "service", "state": {"url": url, "owner": "organization"}}
+    contents = []
+    for hour in ("10", "11"):
+        manifest = {"time": f"2026-11-25T{hour}:00:00Z", "magic": "m", "version": "v3"}
+        deployment = {"manifest": manifest, "secrets_providers": provider, "resources": [ROOT]}
+        body = {"isInvalid": False, "version": 3, "deployment": deployment}
+        path = begun(service)
+        raw = json.dumps(body, separators=(",", ":"))
+        assert call(service, "PATCH", f"{path}/checkpoint", raw=raw).status == 204
+        assert call(service, "POST", f"{path}/complete", {"status": "succeeded"}).status == 204
+        with store.read() as tx:
+            contents.append(tx.deployment(StackName("site", "dev")))
+    assert contents[0] == contents[1]
+    assert b"4711" not in (contents[0] or b"4711")
+    exported = body_of(call(service, "GET", f"{STACK}/export"))
+    assert set(exported) == {"version", "deployment"}
+    assert exported["deployment"]["manifest"]["magic"] == "m"
+    assert exported["deployment"]["secrets_providers"]["state"]["url"] == url
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ equal states shall be equal. Both are put in again when it is handed out.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -19,11 +20,40 @@ from orchestrator.pulumi.service.integrity import BrokenDeployment, check
 
 ORGANIZATION = "organization"  # as backends without a service call every one
 SERVICE = "service"  # the secrets provider that asks the server
+_TIME = re.compile(rb'("manifest":\{)"time":"[^"]*",')  # as the CLI writes it
 
 
-def taken_in(body: Mapping[str, Any]) -> Deployment:
-    """What is kept of {version, deployment, features?}. Raises BrokenDeployment."""
-    deployment = dict(check(body.get("version"), body.get("deployment")))
+def taken_in(body: Mapping[str, Any], *, raw: bytes = b"", url: str = "") -> Deployment:
+    """What is kept of {version, deployment, features?}. Raises BrokenDeployment.
+
+    raw: the very bytes of that body, where they came from the CLI that `url` serves: a state of
+    many resources comes hundreds of times in an update, and encoding it anew is half of the cost.
+    """
+    deployment = check(body.get("version"), body.get("deployment"))
+    return Deployment(
+        content=_without_place_and_time(raw, deployment, url) or _encoded(body, dict(deployment)),
+        resources=len(deployment.get("resources") or ()),
+        pending=len(deployment.get("pending_operations") or ()),
+    )
+
+
+def _without_place_and_time(raw: bytes, deployment: Mapping[str, Any], url: str) -> bytes:
+    """The bytes without the server's URL and the time of writing; none where that is not sure."""
+    provider = deployment.get("secrets_providers")
+    state = provider.get("state") if isinstance(provider, Mapping) else None
+    if (
+        not raw
+        or not _is_ours(provider)
+        or not isinstance(state, Mapping)
+        or state.get("url") != url
+    ):
+        return b""
+    content, times = _TIME.subn(rb"\g<1>", raw, count=1)
+    content = content.replace(b'"url":"%b"' % url.encode(), b'"url":""')
+    return content if times and url.encode() not in content else b""
+
+
+def _encoded(body: Mapping[str, Any], deployment: dict[str, Any]) -> bytes:
     manifest = deployment.get("manifest")
     if isinstance(manifest, Mapping):
         deployment["manifest"] = {k: v for k, v in manifest.items() if k != "time"}
@@ -34,21 +64,19 @@ def taken_in(body: Mapping[str, Any]) -> Deployment:
     if body.get("features"):
         kept["features"] = body["features"]
     try:
-        content = json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:  # a lone surrogate, which JSON may hold
-        content = json.dumps(kept, separators=(",", ":")).encode()
-    return Deployment(
-        content=content,
-        resources=len(deployment.get("resources") or ()),
-        pending=len(deployment.get("pending_operations") or ()),
-    )
+        return json.dumps(kept, separators=(",", ":")).encode()
 
 
 def handed_out(content: bytes | None, name: StackName, *, url: str, at: datetime) -> dict[str, Any]:
     """The body of an export; an empty stack has no deployment."""
     if content is None:
         return {"version": 3, "deployment": None}
-    body: dict[str, Any] = json.loads(content)
+    kept: dict[str, Any] = json.loads(content)
+    body: dict[str, Any] = {
+        key: kept[key] for key in ("version", "features", "deployment") if key in kept
+    }
     deployment = body["deployment"]
     if isinstance(deployment.get("manifest"), dict):
         deployment["manifest"]["time"] = at.isoformat()

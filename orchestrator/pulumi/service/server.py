@@ -72,6 +72,7 @@ class _Reader(BaseHTTPRequestHandler):
 
     server: _Server
     timeout = _READ_S
+    wbufsize = -1  # a reply is one write: at each, another thread may take the turn
 
     def _answer(self) -> None:
         parts = urlsplit(self.path)

@@ -84,6 +84,7 @@ class StackService:
                 version=int(found.get("version") or 0),
                 query=request.query,
                 body=read_object(request.body),
+                raw=request.body,
             )
             return act(call)
         except OrchestratorError as error:

@@ -131,12 +131,12 @@ class States:
             with self._guarded(), self.store.write() as tx:
                 tx.renew_update(update.name, update.record)
 
-    def save(self, update: Update, body: Mapping[str, Any]) -> None:
-        """body: version and deployment. Raises BrokenDeployment as well."""
+    def save(self, update: Update, body: Mapping[str, Any], raw: bytes = b"") -> None:
+        """body: version and deployment; raw: its bytes. Raises BrokenDeployment as well."""
         if update.preview:
             raise Refused("A preview saves no state.")
         with self._guarded():
-            deployment = taken_in(body)
+            deployment = taken_in(body, raw=raw, url=self.url)
             with self.store.write() as tx:
                 tx.save_deployment(update.name, update.record, deployment)
 
@@ -208,6 +208,7 @@ class Call:
     version: int
     query: Mapping[str, str]
     body: Mapping[str, Any]
+    raw: bytes = field(default=b"", repr=False)
 
     def the_update(self) -> Update:
         """Raises NotFound."""

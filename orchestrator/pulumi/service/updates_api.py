@@ -28,7 +28,7 @@ def start(call: Call) -> Reply:
 
 
 def checkpoint(call: Call) -> Reply:
-    call.states.save(call.the_update(), call.body)
+    call.states.save(call.the_update(), call.body, call.raw)
     return DONE
 
 
