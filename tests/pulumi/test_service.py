@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -253,6 +254,17 @@ def test_bodies_that_cannot_be_read(service: StackService) -> None:
             status, text = sent(url, service, raw, encoding)
             assert (status, says in text) == (400, True), text
         assert sent(url, service, good, "gzip")[0] == 200
+
+
+def test_who_says_nothing_holds_up_nobody(service: StackService) -> None:
+    """Connections on which nothing comes leave the others alone."""
+    with served(service) as url:
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        silent = [socket.create_connection(address) for _ in range(5)]
+        assert sent(url, service, b'{"stackName": "two"}', "")[0] == 200
+        for connection in silent:
+            connection.close()
+    assert refused(call(service, "GET", STACK), 503)
 
 
 def test_large_bodies_are_refused(service: StackService, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """How is the service served? By HTTP on a port of this machine, for as long as one operation runs.
 
-One thread, one request per connection: the CLI asks little at a time, and answers that are made
-one after the other need no lock.
+One request per connection, a thread each: nobody who connects and says nothing holds up the CLI.
+The answers are made one after the other (`StackService.reply`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from orchestrator.pulumi.service.answers import Reply, refusal, refusal_of
@@ -36,10 +36,11 @@ def served(service: StackService) -> Iterator[str]:
         server.stop()
         thread.join()
         server.server_close()
-        service.states.close()
+        service.close()
 
 
-class _Server(HTTPServer):
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
     service: StackService
     request_queue_size = 128
     _over = False

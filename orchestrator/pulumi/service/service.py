@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,7 +40,7 @@ class Request:
 
 
 class StackService:
-    """Answers one request after the other; never raises for a bad one."""
+    """Answers one request after the other, whichever thread asks; never raises for a bad one."""
 
     def __init__(
         self,
@@ -51,12 +52,26 @@ class StackService:
         base: int | None = None,
     ) -> None:
         """base: the version that the first update must start from; None: any."""
+        self._turn = threading.Lock()
+        self._over = False
         self.token = secrets.token_urlsafe(32)
         self.states = States(
             store=store, vault=vault, writer=writer, now=now, base=base, token=self.token
         )
 
     def reply(self, request: Request) -> Reply:
+        with self._turn:
+            if self._over:
+                return refusal(503, "The operation that this server was made for is over.")
+            return self._reply(request)
+
+    def close(self) -> None:
+        """Nothing is answered any more, and no update of it is under way."""
+        with self._turn:
+            self._over = True
+            self.states.close()
+
+    def _reply(self, request: Request) -> Reply:
         if not self._knows(request.authorization):
             return refusal(401, "This server was made for one operation; the token is not its own.")
         if (fixed := _FIXED.get((request.method, request.path))) is not None:
