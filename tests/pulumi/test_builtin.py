@@ -14,13 +14,15 @@ import pytest
 from orchestrator.model.runs import Changes, Status
 from orchestrator.model.stacks import StackName, StackUpdate
 from orchestrator.model.values import Secret
+from orchestrator.procs import marked
 from orchestrator.pulumi.service.server import served
 from orchestrator.pulumi.service.service import StackService
 from orchestrator.wiring.states import states_from
 from tests.needs import needs_pulumi, pulumi_path
+from tests.pulumi import toy_provider
 from tests.pulumi.conftest import DYNAMIC
 from tests.pulumi.stage import Stage
-from tests.pulumi.test_faults import cli_of, wait_for
+from tests.pulumi.test_faults import TOY, cli_of, wait_for
 
 pytestmark = [needs_pulumi, pytest.mark.parametrize("stage", ["builtin"], indirect=True)]
 NAME = StackName("site", "dev")
@@ -106,6 +108,34 @@ def test_a_state_that_moved_is_refused(stage: Stage) -> None:
     assert "at version 1, and this update was made for version 0" in failure.what
     stage.base_version = 1
     assert stage.do("apply").outcome.status is Status.SUCCEEDED
+
+
+def test_a_killed_attempt_leaves_nothing_to_clear(stage: Stage) -> None:
+    """Attempt and CLI killed in the middle of a create: the next run goes on, nothing is twice."""
+    toy_provider.install(stage.root / "home")
+    world = stage.root / "world"
+    world.mkdir()
+    stage.credentials = {"TOY_WORLD": str(world)}
+    stage.write({"__main__.py": TOY})
+    stage.spec["config"] = {"world": str(world), "more": {"slow": True}}
+    attempt = stage.start("apply")
+    wait_for(lambda: [p for p in world.iterdir() if ".begun" not in p.name])
+    attempt.kill()
+    attempt.communicate()
+    for pid in marked(stage.mark):
+        os.kill(pid, signal.SIGKILL)
+    with stage.store.read() as tx:
+        left = tx.stack(NAME)
+    assert left is not None
+    assert (left.pending, left.update is not None) == (1, True)
+    stage.take_lease(stage.store)
+    stage.spec["config"] = {"world": str(world)}
+    outcome = stage.do("apply").outcome
+    assert outcome.status is Status.SUCCEEDED, outcome.failures
+    assert len(list(world.glob("*.begun-*"))) == 1
+    with stage.store.read() as tx:
+        results = [(v.kind, v.result) for v in tx.stack_versions(NAME)]
+    assert results == [("update", "succeeded"), ("import", "succeeded"), ("update", "failed")]
 
 
 @pytest.fixture
