@@ -55,6 +55,11 @@ class WarmParent:
         )
         theirs.close()
 
+    def expect(self, backend: str) -> None:
+        """Attempts with that backend will come: what they need is imported while we go on."""
+        with contextlib.suppress(OSError):  # it has died: `start` finds out
+            self._socket.sendall(json.dumps({"backend": backend}).encode())
+
     def start(self, folder: AttemptFolder, variables: Mapping[str, str]) -> None:
         """The attempt of that folder lives and holds its lock.
 
@@ -92,11 +97,11 @@ class WarmParent:
 
 
 def serve(
-    descriptor: int, main: AttemptMain, ready: Callable[[AttemptFolder], None] = lambda _: None
+    descriptor: int, main: AttemptMain, ready: Callable[[str], None] = lambda _: None
 ) -> None:
     """The parent's loop: a request, a fork, an answer; until the controller is gone.
 
-    ready: imports what only some attempts need, before the first of them is forked.
+    ready: imports what attempts with that backend need besides, before the first is forked.
     """
     requests = socket.socket(fileno=descriptor)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; attempts prove life by locks
@@ -110,8 +115,11 @@ def serve(
         if not message:
             return
         request = json.loads(message)
+        if "backend" in request:
+            ready(request["backend"])
+            continue
         folder = AttemptFolder(Path(request["folder"]))
-        ready(folder)
+        ready(folder.backend())
         answer = _fork(folder, request["variables"], requests, main)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # seen by the next recv
             requests.send(answer.encode())

@@ -24,6 +24,7 @@ from orchestrator.trust.vault import Keys, StoreVault
 from orchestrator.wiring.clock import SystemClock
 from orchestrator.wiring.store_access import handed_over
 
+BUILTIN = "builtin"  # an environment's `state:`
 _LOOKED_AT = 200  # runs, where files cannot be read
 
 
@@ -41,6 +42,8 @@ def opened_app(directory: Path, *, warm: bool = False, of_runs: bool = False) ->
     try:
         root = find_root(directory)
         project, errors = load_what_is_right(root) if of_runs else (load_project(root), 0)
+        if warm and _keeps_states_in_store(project):
+            attempts.begin().expect(BUILTIN)
         store = open_store(project.id, project.store)
         if errors:
             project = _with_recorded(project, store)
@@ -70,6 +73,11 @@ def _with_recorded(project: Project, store: Store) -> Project:
             if run.key.environment not in environments:
                 environments[run.key.environment] = decode(Environment, definition["environment"])
     return replace(project, pipelines=pipelines, environments=environments)
+
+
+def _keeps_states_in_store(project: Project) -> bool:
+    states = (environment.state for environment in project.environments.values())
+    return any(state is not None and state.backend == BUILTIN for state in states)
 
 
 def _start(

@@ -49,9 +49,9 @@ def executors(variables: Mapping[str, str]) -> Executors:
     }
 
 
-def ready(folder: AttemptFolder) -> None:
-    """The parent has imported what this attempt needs besides: 0.3 s, once."""
-    if folder.backend() == BUILTIN:
+def ready(backend: str) -> None:
+    """The parent has imported what attempts with that backend need besides: 0.3 s, once."""
+    if backend == BUILTIN:
         import orchestrator.wiring.states  # noqa: F401  # for the forks
 
 
