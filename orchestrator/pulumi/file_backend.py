@@ -98,6 +98,9 @@ class FileStack:
             path.unlink(missing_ok=True)
 
 
+_DEAD = ("Z", "X", "x")  # states of a process that runs no more, see proc_pid_stat(5)
+
+
 def file_stack(backend: str, project: str, stack: str) -> FileStack | None:
     """The stack's place where the backend is a folder; None for any other backend."""
     parts = urlsplit(backend)
@@ -119,13 +122,18 @@ def _dead_holder(path: Path) -> str:
 
 
 def _runs_pulumi(pid: int) -> bool:
-    """Whether that process lives and may be a Pulumi: a pid may have gone to a stranger since."""
+    """Whether that process lives and may be a Pulumi: a pid may have gone to a stranger since.
+
+    A zombie is dead, though it keeps its name until somebody reaps it.
+    """
     try:
-        return "pulumi" in Path(f"/proc/{pid}/comm").read_text()
-    except FileNotFoundError:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
         return False
     except OSError:
         return True
+    name, _, rest = stat.rpartition(")")
+    return "pulumi" in name and rest.split()[0] not in _DEAD
 
 
 def _removed(path: Path) -> bool:

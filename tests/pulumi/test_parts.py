@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,22 @@ def test_only_dead_locks_of_this_machine_go(tmp_path: Path) -> None:
     assert len(stack.remove_dead_locks()) == 2
     assert [path.name for path in stacks.iterdir()] == ["dev.json"]
     assert {path.name for path in folder.iterdir()} == {"elsewhere.json", "torn.json"}
+
+
+def test_the_lock_of_a_zombie_is_that_of_a_dead_one(tmp_path: Path) -> None:
+    """A killed CLI keeps its name until it is reaped; its lock holds up nobody meanwhile."""
+    stack = FileStack(root=tmp_path, project="site", stack="dev")
+    folder = tmp_path / ".pulumi/locks/organization/site/dev"
+    folder.mkdir(parents=True)
+    program = tmp_path / "pulumi"
+    program.write_bytes(Path("/bin/cat").read_bytes())
+    program.chmod(0o755)
+    with subprocess.Popen([program], stdin=subprocess.PIPE) as cli:
+        _lock(folder / "l.json", cli.pid, socket.gethostname())
+        assert stack.remove_dead_locks() == ()
+        cli.kill()
+        os.waitid(os.P_PID, cli.pid, os.WEXITED | os.WNOWAIT)  # dead, and not reaped
+        assert len(stack.remove_dead_locks()) == 1
 
 
 def test_stack_is_made_once_and_unmade_only_while_empty(tmp_path: Path) -> None:
