@@ -227,12 +227,6 @@ class Vault(Protocol):
         ...
 
 
-class SecretSource(Protocol):
-    """Resolves one scheme of secret locators."""
-
-    def resolve(self, locator: str) -> str: ...  # raises SecretError
-
-
 class Redactor(Protocol):
     def add(self, value: str) -> None: ...
     def text(self, text: str) -> str: ...
