@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from orchestrator.model.events import Recorded, RunEvent, StageEvent
 from orchestrator.model.runs import (
+    LEASE_LASTS,
+    Covered,
+    Hold,
     InPlace,
     Lease,
     Outcome,
@@ -19,6 +22,7 @@ from orchestrator.model.runs import (
     Run,
     RunKey,
     StageRun,
+    Ticket,
 )
 from orchestrator.model.stacks import (
     Deployment,
@@ -116,17 +120,77 @@ class Transaction(StackStates, Protocol):
     """
 
     # who may change what
-    def lease(self, pipeline: str, environment: str) -> Lease | None: ...
+    def lease(self, pipeline: str, environment: str) -> Lease | None:
+        """The lease that is held, also where its time is over and nobody took it yet."""
+        ...
+
+    def leases(self) -> tuple[Lease, ...]: ...  # all that are held
     def take_lease(
-        self, pipeline: str, environment: str, *, owner: str, purpose: str, at: datetime
+        self,
+        pipeline: str,
+        environment: str,
+        *,
+        owner: str,
+        purpose: str,
+        at: datetime,
+        machine: str = "",
+        lasts: timedelta | None = LEASE_LASTS,
+        beneath: Hold | None = None,
     ) -> Lease:
-        """A lease with a token above every earlier one. Raises Locked naming who holds it."""
+        """A lease with a token above every earlier one.
+
+        Raises Locked naming who holds it; not where that one is over as `machine` sees it, nor
+        where it is the very hold that shall lie beneath.
+        """
+        ...
+
+    def renew_lease(
+        self, pipeline: str, environment: str, token: int, *, until: datetime | None
+    ) -> None:
+        """It lasts until then. Raises Fenced where the token is not the current one."""
+        ...
+
+    def check_lease(self, pipeline: str, environment: str, token: int) -> None:
+        """Raises Fenced where the token is not the current one, saying whose is."""
+        ...
+
+    def break_lease(self, pipeline: str, environment: str, token: int) -> None:
+        """Nobody holds it, and its token can write no more. Raises Fenced as `check_lease`."""
         ...
 
     def rename_lease(self, lease: Lease, purpose: str) -> None: ...
     def release_lease(self, pipeline: str, environment: str, token: int) -> None:
-        """The environment is free if the token is still the current one; else nothing."""
+        """The environment is free if the token is still the current one; else nothing.
+
+        A hold that lay beneath comes back, under a token of its own.
+        """
         ...
+
+    def cover(self, lease: Lease, things: Iterable[Covered]) -> None:
+        """The lease covers these besides, until it goes.
+
+        Raises Fenced where it is not the current one, Locked where another held lease covers one.
+        """
+        ...
+
+    def covered(self, pipeline: str, environment: str) -> tuple[Covered, ...]: ...
+
+    # who waits for it
+    def add_ticket(
+        self,
+        pipeline: str,
+        environment: str,
+        *,
+        owner: str,
+        machine: str,
+        purpose: str,
+        at: datetime,
+        deadline: datetime,
+        alive_until: datetime,
+    ) -> Ticket: ...
+    def tickets(self, pipeline: str, environment: str) -> tuple[Ticket, ...]: ...  # first first
+    def renew_ticket(self, number: int, alive_until: datetime) -> None: ...
+    def drop_ticket(self, number: int) -> None: ...
 
     # runs
     def next_number(self, pipeline: str, environment: str) -> int: ...

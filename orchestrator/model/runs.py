@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from orchestrator.model.definitions import Cause, StageKind
@@ -194,16 +194,94 @@ class InPlace:
     at: datetime
 
 
+LEASE_LASTS = timedelta(minutes=5)
+"""A lease whose holder says nothing for so long is over, for other machines than the holder's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A person keeps automation out of an environment."""
+
+    owner: str  # "ana@laptop pid 4711"
+    machine: str
+    why: str
+    taken_at: datetime
+    until: datetime | None = None  # None: until it is given back
+
+    @property
+    def purpose(self) -> str:
+        """Of the lease that it is."""
+        return f"{_HOLD}{self.why}"
+
+    def is_over(self, at: datetime) -> bool:
+        return self.until is not None and self.until <= at
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The sole right to change an environment."""
+    """The sole right to change an environment, its stacks and its hosts."""
 
     pipeline: str
     environment: str
     token: int  # grows with every taking, never used twice
     owner: str  # "ana@laptop pid 4711"
-    purpose: str  # "run dev#3"
+    purpose: str  # "run guestbook/dev#3", "plan", "hold: why"
     taken_at: datetime
+    machine: str = ""  # whose locks prove that its holder lives (services.machine)
+    until: datetime | None = None  # unless it is renewed before; None: does not end by itself
+    beneath: Hold | None = None  # the hold that comes back when this one is given back
+
+    @property
+    def is_hold(self) -> bool:
+        return self.purpose.startswith(_HOLD)
+
+    @property
+    def why(self) -> str:
+        """What a hold is for."""
+        return self.purpose.removeprefix(_HOLD)
+
+    def is_over(self, at: datetime, *, machine: str) -> bool:
+        """Whether its time is over, as a machine sees it.
+
+        On its holder's own machine only a hold ends by time: there locks tell who lives.
+        """
+        ends = self.is_hold or self.machine != machine
+        return ends and self.until is not None and self.until <= at
+
+    def as_hold(self) -> Hold:
+        return Hold(
+            owner=self.owner,
+            machine=self.machine,
+            why=self.why,
+            taken_at=self.taken_at,
+            until=self.until,
+        )
+
+
+_HOLD = "hold: "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """A place in the queue for an environment; whoever came first is served first."""
+
+    number: int
+    pipeline: str
+    environment: str
+    owner: str
+    machine: str
+    purpose: str  # "up dev"
+    since: datetime
+    deadline: datetime  # start before it, or drop
+    alive_until: datetime  # for other machines: unless it is renewed before, its holder is dead
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Covered:
+    """One thing that a lease covers, and nobody else may change meanwhile."""
+
+    thing: str  # "host 10.0.0.3:22", "stack s3://states shop/dev"
+    label: str  # how people know it: "web-1 (10.0.0.3:22)"
 
 
 class RequestKind(Enum):

@@ -51,6 +51,39 @@ class LeaseRecord(SQLModel, table=True):
     owner: str = Field(sa_type=Words)
     purpose: str = Field(sa_type=Words)
     taken_at: datetime = Field(sa_type=Moment)
+    machine: str | None = Field(default=None, sa_type=Words)
+    until: datetime | None = Field(default=None, sa_type=Moment)
+    beneath: Any = Field(default=None, sa_type=Body, nullable=True)  # the hold below it, or null
+
+
+class TicketRecord(SQLModel, table=True):
+    """A place in the queue for an environment; `id` is the order of coming."""
+
+    __tablename__ = "tickets"
+    __table_args__ = (Index("tickets_queue", "project", "pipeline", "environment", "id"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
+    project: str
+    pipeline: str
+    environment: str
+    owner: str = Field(sa_type=Words)
+    machine: str = Field(sa_type=Words)
+    purpose: str = Field(sa_type=Words)
+    since: datetime = Field(sa_type=Moment)
+    deadline: datetime = Field(sa_type=Moment)
+    alive_until: datetime = Field(sa_type=Moment)
+
+
+class CoveredRecord(SQLModel, table=True):
+    """A host or stack that a held lease covers; it goes with the lease."""
+
+    __tablename__ = "covered"
+
+    project: str = Field(primary_key=True)
+    thing: str = Field(primary_key=True)
+    label: str = Field(sa_type=Words)
+    pipeline: str
+    environment: str
 
 
 class RunRecord(SQLModel, table=True):

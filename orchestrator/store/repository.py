@@ -9,7 +9,8 @@ from orchestrator.store.releases import Releases
 from orchestrator.store.runs import Runs
 from orchestrator.store.stacks import Stacks
 from orchestrator.store.telling import Telling
+from orchestrator.store.tickets import Tickets
 
 
-class StoreTransaction(Leases, Runs, Telling, Environments, Stacks, Releases, Audit):
+class StoreTransaction(Leases, Tickets, Runs, Telling, Environments, Stacks, Releases, Audit):
     """One transaction over the store of a project; writes of a read transaction raise."""

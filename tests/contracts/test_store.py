@@ -7,15 +7,18 @@ tests/store/test_contention.py.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 import pytest
 
 from orchestrator.model.definitions import Cause
-from orchestrator.model.errors import Locked, NotFound, ReleaseError
+from orchestrator.model.errors import Fenced, Locked, NotFound, ReleaseError
 from orchestrator.model.events import RunEvent
 from orchestrator.model.runs import (
+    LEASE_LASTS,
     Changes,
+    Covered,
     Failure,
     InPlace,
     Lease,
@@ -23,8 +26,10 @@ from orchestrator.model.runs import (
     RunKey,
     RunStatus,
     Status,
+    Ticket,
 )
 from orchestrator.model.values import Json
+from orchestrator.ports import Transaction
 from orchestrator.store.store import DatabaseStore
 from tests.store.samples import (
     AT,
@@ -121,7 +126,148 @@ class TestLeases:
                 owner="bo",
                 purpose="run dev#7",
                 taken_at=later(1),
+                until=later(6),
             )
+
+    def test_a_lease_that_is_over_is_another_machines_to_take(self, store: DatabaseStore) -> None:
+        """By time only on another machine than its holder's; the old token writes no more."""
+        with store.write() as t:
+            old = _taken(t, machine="one", at=AT)
+        for machine, at in (("two", later(4)), ("one", later(60))):
+            with pytest.raises(Locked, match="run x"), store.write() as t:
+                _taken(t, machine=machine, at=at)
+        with store.write() as t:
+            new = _taken(t, machine="two", at=later(5))
+        assert new.token == old.token + 1
+        for act in ("renew", "check", "break"):
+            with pytest.raises(Fenced, match=r"token 1 .* token 2"), store.write() as t:
+                _with_token(t, act, old.token)
+        with store.read() as t:
+            assert t.lease("guestbook", "dev") == new
+
+    def test_a_renewed_lease_lasts_longer(self, store: DatabaseStore) -> None:
+        """Until the moment that the renewal says, and no other field changes."""
+        with store.write() as t:
+            taken = _taken(t, machine="one", at=AT)
+            t.renew_lease("guestbook", "dev", taken.token, until=later(9))
+            assert t.lease("guestbook", "dev") == replace(taken, until=later(9))
+        with pytest.raises(Locked), store.write() as t:
+            _taken(t, machine="two", at=later(8))
+
+    def test_a_broken_lease_is_free_and_its_token_used_up(self, store: DatabaseStore) -> None:
+        """The holder that comes back is refused, and so is its token if ever it were given."""
+        with store.write() as t:
+            old = _taken(t, machine="one", at=AT)
+            t.break_lease("guestbook", "dev", old.token)
+            assert t.lease("guestbook", "dev") is None
+            assert t.leases() == ()
+        with pytest.raises(Fenced, match="broken"), store.write() as t:
+            t.renew_lease("guestbook", "dev", old.token, until=later(9))
+        with store.write() as t:
+            assert _taken(t, machine="two", at=AT).token == old.token + 2
+
+    def test_a_hold_ends_by_its_time_or_not_at_all(self, store: DatabaseStore) -> None:
+        """Without `until` nobody else ever takes it; with one, any machine may, its own as well."""
+        with store.write() as t:
+            held = _taken(t, machine="one", at=AT, purpose="hold: disks", lasts=None)
+            assert (held.is_hold, held.why, held.until) == (True, "disks", None)
+        with pytest.raises(Locked, match="hold: disks"), store.write() as t:
+            _taken(t, machine="two", at=later(100_000))
+        with store.write() as t:
+            t.release_lease("guestbook", "dev", held.token)
+            _taken(t, machine="one", at=AT, purpose="hold: disks")
+        with store.write() as t:
+            assert _taken(t, machine="one", at=later(5)).token == held.token + 2
+
+    def test_a_hold_comes_back_when_the_act_above_it_ends(self, store: DatabaseStore) -> None:
+        """With its owner, reason and time, and a token above all."""
+        with store.write() as t:
+            held = _taken(t, machine="one", at=AT, purpose="hold: disks", lasts=None)
+            hold = held.as_hold()
+            with pytest.raises(Locked):
+                t.take_lease(
+                    "guestbook", "dev", owner="bo", purpose="run x", at=AT,
+                    beneath=replace(hold, why="another"),
+                )  # fmt: skip
+            run = t.take_lease(
+                "guestbook", "dev", owner="ana", purpose="run x", at=AT, beneath=hold
+            )
+            assert t.lease("guestbook", "dev") == run
+            assert run.beneath == hold
+            t.release_lease("guestbook", "dev", run.token)
+            assert t.lease("guestbook", "dev") == replace(held, token=run.token + 1)
+
+    def test_what_a_held_lease_covers_is_refused_to_others(self, store: DatabaseStore) -> None:
+        """A host is one environment's at a time, and is free again with the lease."""
+        host = Covered("host 10.0.0.3:22", "web-1 (10.0.0.3:22)")
+        with store.write() as t:
+            dev = _taken(t, machine="", at=AT)
+            prod = _taken(t, machine="", at=AT, environment="prod")
+            t.cover(dev, [host, host])
+            t.cover(dev, [host])
+            assert t.covered("guestbook", "dev") == (host,)
+        with pytest.raises(Locked, match=r"host web-1 \(10.0.0.3:22\) .* guestbook/dev"):
+            _cover(store, prod, host)
+        with store.write() as t:
+            t.release_lease("guestbook", "dev", dev.token)
+        _cover(store, prod, host)
+        with pytest.raises(Fenced):
+            _cover(store, dev, host)
+        with store.read() as t:
+            assert t.covered("guestbook", "prod") == (host,)
+
+    def test_tickets_are_served_in_the_order_of_coming(self, store: DatabaseStore) -> None:
+        """Each environment has a queue of its own; who drops leaves the rest in order."""
+        with store.write() as t:
+            mine = [_ticket(t, owner) for owner in ("ana", "bo", "cy")]
+            _ticket(t, "di", environment="prod")
+            t.drop_ticket(mine[1].number)
+            t.renew_ticket(mine[2].number, later(7))
+            assert t.tickets("guestbook", "dev") == (
+                mine[0],
+                replace(mine[2], alive_until=later(7)),
+            )
+
+
+def _taken(
+    t: Transaction,
+    *,
+    machine: str,
+    at: datetime,
+    purpose: str = "run x",
+    environment: str = "dev",
+    lasts: timedelta | None = LEASE_LASTS,
+) -> Lease:
+    return t.take_lease(
+        "guestbook", environment, owner="ana", purpose=purpose, at=at, machine=machine, lasts=lasts
+    )
+
+
+def _with_token(t: Transaction, act: str, token: int) -> None:
+    if act == "renew":
+        t.renew_lease("guestbook", "dev", token, until=later(99))
+    elif act == "check":
+        t.check_lease("guestbook", "dev", token)
+    else:
+        t.break_lease("guestbook", "dev", token)
+
+
+def _cover(store: DatabaseStore, lease: Lease, thing: Covered) -> None:
+    with store.write() as t:
+        t.cover(lease, [thing])
+
+
+def _ticket(t: Transaction, owner: str, environment: str = "dev") -> Ticket:
+    return t.add_ticket(
+        "guestbook",
+        environment,
+        owner=owner,
+        machine="one",
+        purpose="up dev",
+        at=AT,
+        deadline=later(30),
+        alive_until=later(1),
+    )
 
 
 class TestRuns:
