@@ -11,12 +11,20 @@ from pathlib import Path
 from orchestrator.attempts.folder import AttemptFolder
 from orchestrator.model.definitions import Project
 from orchestrator.model.errors import NotFound
-from orchestrator.model.runs import RunKey
+from orchestrator.model.runs import RunKey, Ticket
 from orchestrator.ports import Clock, Store, Vault
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # names also name folders
 _NUMBER = re.compile(r"[0-9]{1,9}").fullmatch
 StartAttempt = Callable[[AttemptFolder, Mapping[str, str]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What lets this command into an environment that others may not enter."""
+
+    held: bool = False  # it said that it goes on under its person's own hold
+    ticket: Ticket | None = None  # it waited, and this is its place in the queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,7 @@ class App:
     start_attempt: StartAttempt
     tools: Callable[[], Mapping[str, Path]]  # found when a stage needs them
     grace: timedelta = timedelta(seconds=30)
+    admission: Admission = Admission()
 
     @property
     def several_pipelines(self) -> bool:

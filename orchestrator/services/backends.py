@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
-import socket
-
-from orchestrator.attempts.folder import write_whole
 from orchestrator.model.definitions import Environment
 from orchestrator.model.errors import Refused
 from orchestrator.services.app import App
-from orchestrator.services.holding import LOCAL
+from orchestrator.services.machine import LOCAL, machine_of
 
 IN_STORE = "store"  # Pulumi's file backend in the store's folder
 
@@ -71,11 +65,4 @@ def _in_store(app: App) -> str:
     """The store's folder; of a store that several machines share, this one's."""
     if app.project.store == LOCAL:
         return IN_STORE
-    path = app.store.folder / "machine"
-    if not path.exists():
-        draft = path.with_name(f".machine.{os.getpid()}")
-        write_whole(draft, f"{socket.gethostname()}-{secrets.token_hex(4)}")
-        with contextlib.suppress(FileExistsError):  # another process of this machine was quicker
-            os.link(draft, path)
-        draft.unlink()
-    return f"{IN_STORE}@{path.read_text(encoding='utf-8')}"
+    return f"{IN_STORE}@{machine_of(app)}"

@@ -20,9 +20,10 @@ from orchestrator.core.graph import Graph
 from orchestrator.core.run_state import RunState
 from orchestrator.core.scheduler import advance
 from orchestrator.model.codec import encode
-from orchestrator.model.errors import OrchestratorError
+from orchestrator.model.errors import Fenced, OrchestratorError
 from orchestrator.model.events import Recorded, RunEvent
 from orchestrator.model.runs import (
+    LEASE_LASTS,
     Action,
     Failure,
     Outcome,
@@ -34,6 +35,7 @@ from orchestrator.model.runs import (
 )
 from orchestrator.model.values import Json
 from orchestrator.ports import Transaction
+from orchestrator.services.acting import RENEW_EVERY
 from orchestrator.services.app import App
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.orders import RunContext, StageOrder, stage_order
@@ -78,6 +80,7 @@ class Driver:
         self._refused: list[moves.Event] = []  # starts that failed before an attempt existed
         self._asked = 0  # requests seen
         self._interrupted = 0  # Ctrl-C seen
+        self._renew_at = app.clock.now()
         with app.store.read() as tx:
             self._standing = Standing(tx, self._run, graph)
 
@@ -93,6 +96,10 @@ class Driver:
                 if not self._refused and not self._behind:
                     hints.wait(self._patience())
                 self._step([])
+        except Fenced:  # another one drives the run by now: what runs here runs beside it
+            for attempt in self._attempts.values():
+                attempt.folder.ask_cancel("kill")
+            raise
         finally:
             hints.close()
             with contextlib.suppress(OSError):  # attempts live on in it
@@ -102,6 +109,7 @@ class Driver:
     def _step(self, events: list[moves.Event]) -> None:
         """What is new is recorded together with what the core makes of it; then it is done."""
         now = self._app.clock.now()
+        self._keep_lease(now)
         self._behind.clear()
         told = {name: self._told(name, attempt) for name, attempt in self._attempts.items()}
         ended = {
@@ -132,7 +140,9 @@ class Driver:
         events: list[moves.Event],
     ) -> None:
         happened: list[RunEvent] = []
+        key = self._run.key
         with self._app.store.write() as tx:
+            tx.check_lease(key.pipeline, key.environment, self._run.lease_token)
             for recorded in told.values():
                 if recorded:
                     tx.add_recorded(self._run.key, recorded)
@@ -156,6 +166,17 @@ class Driver:
                 self._attempts[command.stage].folder.ask_cancel("cancelled")
         for start in starts:
             self._start(start)
+
+    def _keep_lease(self, now: datetime) -> None:
+        """Others see that this run lives. Raises Fenced where the lease is another's."""
+        if now < self._renew_at:
+            return
+        key = self._run.key
+        with self._app.store.write() as tx:
+            tx.renew_lease(
+                key.pipeline, key.environment, self._run.lease_token, until=now + LEASE_LASTS
+            )
+        self._renew_at = now + RENEW_EVERY
 
     # what attempts and people say
 

@@ -1,28 +1,41 @@
 """Who holds an environment, and does whoever holds it still live?
 
-A living driver holds the lock of its run, a living planner that of run 0, on the machine where it
-is. Of another machine's processes nobody here can tell: they count as living.
+A living driver holds the lock of its run on the machine where it is; whoever plans or does another
+short act holds that of run 0. Of another machine's processes nobody here can tell: they count as
+living until their lease is over, for the living renew it. A hold is a person's, and needs none.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import Enum
 from pathlib import Path
 
 from orchestrator.attempts.folder import AttemptFolder, Proof
 from orchestrator.attempts.locks import is_held
 from orchestrator.model.errors import Locked
-from orchestrator.model.runs import Lease, RunKey
+from orchestrator.model.runs import Lease, Run, RunKey, Ticket
 from orchestrator.ports import Transaction
 from orchestrator.procs import end_marked
 from orchestrator.services.app import App
+from orchestrator.services.machine import machine_of
 
 PLAN = "plan"  # the purpose of a lease under which nothing is changed
-PLAN_LASTS = timedelta(hours=1)  # of another machine's: longer ones are taken to be dead
-LOCAL = "local"
+RUN = "run "  # how the purpose of a run's lease begins
 _PATIENCE = 60.0  # seconds for an attempt that is to end at once
+
+
+class Standing(Enum):
+    """Does the holder of a lease live, as seen from here?"""
+
+    ALIVE = "alive"  # its lock is held here
+    GONE = "gone"  # of this machine, and its lock is free
+    ELSEWHERE = "elsewhere"  # of another machine, and its time is not over
+    OVER = "over"  # its time is over
+    HELD = "held"  # a person's hold
 
 
 def lock_path(app: App, key: RunKey) -> Path:
@@ -31,8 +44,29 @@ def lock_path(app: App, key: RunKey) -> Path:
 
 
 def plan_key(pipeline: str, environment: str) -> RunKey:
-    """What a plan has in place of a run's key: a plan is no run and has no number."""
+    """What a plan, or another short act, has in place of a run's key: it has no number."""
     return RunKey(pipeline, environment, 0)
+
+
+def ticket_path(app: App, ticket: Ticket) -> Path:
+    """The lock that a waiter of this machine holds."""
+    since = f"{ticket.since:%Y%m%d%H%M%S%f}"  # SQLite may give a number again
+    return app.folder("attempts", ticket.pipeline) / f"waits-{ticket.number}-{since}.lock"
+
+
+def is_hold(lease: Lease) -> bool:
+    """Whether a person keeps automation out by it."""
+    return lease.is_hold
+
+
+def standing_of(app: App, lease: Lease) -> Standing:
+    if lease.is_over(app.clock.now(), machine=machine_of(app)):
+        return Standing.OVER
+    if lease.is_hold:
+        return Standing.HELD
+    if _of_another(app, lease):
+        return Standing.ELSEWHERE
+    return Standing.ALIVE if is_held(lock_path(app, _key_of(lease))) else Standing.GONE
 
 
 def is_driven(app: App, key: RunKey) -> bool:
@@ -42,28 +76,89 @@ def is_driven(app: App, key: RunKey) -> bool:
 
 def is_elsewhere(app: App, key: RunKey) -> bool:
     """Whether another machine drives the run, or left it: its attempts are there."""
-    if app.project.store == LOCAL:
-        return False
     with app.store.read() as tx:
         lease = tx.lease(key.pipeline, key.environment)
-    return lease is not None and lease.purpose == f"run {key}" and _of_another(app, lease)
+    return lease is not None and lease.purpose == f"{RUN}{key}" and _of_another(app, lease)
+
+
+def take(app: App, tx: Transaction, pipeline: str, environment: str, *, purpose: str) -> Lease:
+    """The environment is ours from this transaction on. Raises Locked saying who holds it, and why.
+
+    Under the caller's own hold where it said so: that one comes back afterwards.
+    """
+    refuse_second(app, tx, pipeline, environment)
+    held = tx.lease(pipeline, environment)
+    mine = held is not None and held.is_hold and app.admission.held
+    ticket = app.admission.ticket
+    lease = tx.take_lease(
+        pipeline,
+        environment,
+        owner=app.actor,
+        purpose=purpose,
+        at=app.clock.now(),
+        machine=machine_of(app),
+        beneath=held.as_hold() if held is not None and mine else None,
+    )
+    if ticket is not None and purpose != PLAN:  # who planned still wants its turn for the run
+        tx.drop_ticket(ticket.number)
+    return lease
+
+
+def regained(app: App, run: Run) -> Run:
+    """The run under a lease of its own: the one it has, or a new one where that was broken.
+
+    Only for whoever drives it. Raises Locked where somebody else has the environment by now.
+    """
+    key = run.key
+    with app.store.write() as tx:
+        lease = tx.lease(key.pipeline, key.environment)
+        if lease is None or lease.token != run.lease_token:
+            lease = take(app, tx, key.pipeline, key.environment, purpose=f"{RUN}{key}")
+            run = replace(run, lease_token=lease.token)
+            tx.save_run(run)
+    return run
 
 
 def refuse_second(app: App, tx: Transaction, pipeline: str, environment: str) -> None:
-    """Raises Locked where somebody holds the environment. A dead planner's lease is taken away."""
+    """Raises Locked where somebody holds the environment, or waits for it and came first.
+
+    The lease of a short act whose process died, and a hold whose time is over, are taken away.
+    """
     lease = tx.lease(pipeline, environment)
-    if lease is None:
-        return
-    if lease.purpose != PLAN:
-        raise _held_by_run(app, lease)
-    if _is_living_plan(app, lease):
-        since = lease.taken_at.strftime("%H:%M:%S")
-        raise Locked(
-            f"{environment} is being planned by {lease.owner}, since {since} UTC.",
-            holds="Nothing was started.",
-            next="Wait for its end, or end that process: a plan changes nothing.",
-        )
-    tx.release_lease(pipeline, environment, lease.token)
+    if lease is not None:
+        standing = standing_of(app, lease)
+        _refuse_holder(app, lease, standing)
+        if standing in (Standing.GONE, Standing.OVER):
+            tx.release_lease(pipeline, environment, lease.token)
+            refuse_second(app, tx, pipeline, environment)  # the hold beneath came back, perhaps
+            return
+    _refuse_waiting(app, tx, pipeline, environment)
+
+
+def ahead(app: App, tx: Transaction, pipeline: str, environment: str) -> Ticket | None:
+    """The first living waiter, where it is another one than the caller."""
+    mine = app.admission.ticket
+    for ticket in tx.tickets(pipeline, environment):
+        if mine is not None and (ticket.number, ticket.since) == (mine.number, mine.since):
+            return None
+        if waits(app, ticket):
+            return ticket
+    return None
+
+
+def waits(app: App, ticket: Ticket) -> bool:
+    """Whether somebody still waits with it, as far as one can see from here."""
+    now = app.clock.now()
+    if ticket.deadline <= now:
+        return False
+    if ticket.machine == machine_of(app):
+        return is_held(ticket_path(app, ticket))
+    return now < ticket.alive_until
+
+
+def person(owner: str) -> str:
+    """ "ana@laptop" of "ana@laptop pid 4711"."""
+    return owner.partition(" pid ")[0]
 
 
 def end_dead_plan(app: App, pipeline: str, environment: str) -> None:
@@ -93,29 +188,84 @@ def _end(folder: AttemptFolder) -> None:
         time.sleep(0.02)
 
 
-def _is_living_plan(app: App, lease: Lease) -> bool:
-    if _of_another(app, lease):
-        return app.clock.now() - lease.taken_at < PLAN_LASTS
-    return is_held(lock_path(app, plan_key(lease.pipeline, lease.environment)))
+def _key_of(lease: Lease) -> RunKey:
+    """The run that a lease is for; a short act has number 0."""
+    if not lease.purpose.startswith(RUN):
+        return plan_key(lease.pipeline, lease.environment)
+    number = int(lease.purpose.rpartition("#")[2])
+    return RunKey(lease.pipeline, lease.environment, number)
 
 
 def _of_another(app: App, lease: Lease) -> bool:
-    return app.project.store != LOCAL and _machine(lease.owner) != _machine(app.actor)
+    """A store of this machine's own knows no other."""
+    here = machine_of(app)
+    return here != "local" and lease.machine != here
 
 
-def _machine(actor: str) -> str:
-    """The host of "ana@laptop pid 4711"."""
-    return actor.partition(" pid ")[0].rpartition("@")[2]
+def _refuse_holder(app: App, lease: Lease, standing: Standing) -> None:
+    name, since = lease.environment, _shown(lease.taken_at)
+    if standing is Standing.HELD:
+        _refuse_held(app, lease)
+    elif lease.purpose.startswith(RUN):
+        raise _held_by_run(app, lease, standing)
+    elif standing in (Standing.ALIVE, Standing.ELSEWHERE):
+        what = "planned" if lease.purpose == PLAN else "changed"
+        act = "" if lease.purpose == PLAN else f" ({lease.purpose})"
+        raise Locked(
+            f"{name} is being {what} by {lease.owner}{act}, since {since}.",
+            holds="Nothing was started.",
+            next="Wait for its end (--wait 30m queues), or end that process.",
+        )
 
 
-def _held_by_run(app: App, lease: Lease) -> Locked:
-    key = app.key(lease.purpose.removeprefix("run "))
-    name, since = app.spoken(key), lease.taken_at.strftime("%H:%M:%S")
-    alive = _of_another(app, lease) or is_held(lock_path(app, key))
-    gone = "" if alive else " Its controller is gone; either command below takes it over."
+def _refuse_held(app: App, lease: Lease) -> None:
+    """Whoever holds it may go on under the hold, if that is said."""
+    mine = person(lease.owner) == person(app.actor)
+    if mine and app.admission.held:
+        return
+    name = lease.environment
+    until = f" until {_shown(lease.until)}" if lease.until else ""
+    whose = "you hold" if mine else f"{person(lease.owner)} holds"
+    raise Locked(
+        f"{whose} {name}{until}: {lease.why} (since {_shown(lease.taken_at)}).",
+        holds="Nothing was started.",
+        next=f"Go on under your hold with --held, or end it: orchestrator hold {name} --release"
+        if mine
+        else f"Ask them, or wait for its end (--wait 30m queues): orchestrator lease show {name}",
+    )
+
+
+def _refuse_waiting(app: App, tx: Transaction, pipeline: str, environment: str) -> None:
+    mine, now = app.admission.ticket, app.clock.now()
+    if mine is not None and mine.deadline <= now:
+        raise Locked(
+            f"it is {_shown(now)}; this act was to start in {environment} before "
+            f"{_shown(mine.deadline)} or drop.",
+            holds="Nothing was started.",
+        )
+    first = ahead(app, tx, pipeline, environment)
+    if first is not None:
+        raise Locked(
+            f"{first.owner} waits for {environment} ({first.purpose}, since "
+            f"{_shown(first.since)}) and came first.",
+            holds="Nothing was started.",
+            next="Queue behind them: --wait 30m",
+        )
+
+
+def _held_by_run(app: App, lease: Lease, standing: Standing) -> Locked:
+    name, since = app.spoken(_key_of(lease)), _shown(lease.taken_at)
+    gone = {
+        Standing.GONE: " Its controller is gone; either command below takes it over.",
+        Standing.OVER: f" Nothing was heard of its machine since its lease ended "
+        f"({_shown(lease.until) if lease.until else ''}).",
+    }.get(standing, "")
     return Locked(
-        f"{key.environment} is being changed by run {name} ({lease.owner}, since {since} UTC)."
-        f"{gone}",
+        f"{lease.environment} is being changed by run {name} ({lease.owner}, since {since}).{gone}",
         holds="Nothing was started.",
         next=f"Wait for it: orchestrator wait {name}   End it: orchestrator cancel {name}",
     )
+
+
+def _shown(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S UTC")

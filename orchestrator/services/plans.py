@@ -12,22 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from orchestrator.attempts.folder import AttemptFolder
-from orchestrator.attempts.locks import FileLock
 from orchestrator.core.graph import graph_of, ordered
 from orchestrator.core.selection import select
 from orchestrator.model.codec import decode, encode
 from orchestrator.model.definitions import Environment, Pipeline, Stage, StageKind
-from orchestrator.model.errors import Locked, OrchestratorError
+from orchestrator.model.errors import OrchestratorError
 from orchestrator.model.runs import Action, Changes, Plan, Run, RunKey, RunStatus
 from orchestrator.model.values import Json
+from orchestrator.services.acting import held_for
 from orchestrator.services.app import App
-from orchestrator.services.holding import (
-    PLAN,
-    end_dead_plan,
-    lock_path,
-    plan_key,
-    refuse_second,
-)
+from orchestrator.services.holding import PLAN, end_dead_plan, plan_key
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.orders import MissingOutput, RunContext, StageOrder, stage_order
 from orchestrator.services.sources import Sources, settled
@@ -94,27 +88,14 @@ def total(plans: Sequence[StagePlan]) -> Changes:
 
 @contextmanager
 def _held(app: App, key: RunKey) -> Iterator[None]:
-    """The environment is ours meanwhile; whoever kills us leaves a lease that counts for nothing.
-
-    Neither an earlier plan's attempts nor ours live on in it.
-    """
+    """Neither an earlier plan's attempts nor ours live on in the environment."""
     where = key.pipeline, key.environment
-    with app.store.write() as tx:
-        refuse_second(app, tx, *where)
-        lock = FileLock.taken(lock_path(app, key))
-        if lock is None:
-            raise Locked(f"{key.environment} is being planned by another process.")
-        lease = tx.take_lease(*where, owner=app.actor, purpose=PLAN, at=app.clock.now())
-    try:
+    with held_for(app, *where, purpose=PLAN):
         end_dead_plan(app, *where)
-        yield
-    finally:
         try:
-            end_dead_plan(app, *where)
+            yield
         finally:
-            lock.close()
-            with app.store.write() as tx:
-                tx.release_lease(*where, lease.token)
+            end_dead_plan(app, *where)
 
 
 class _Planning:

@@ -14,7 +14,7 @@ from orchestrator.model.errors import Locked, Refused
 from orchestrator.model.runs import Action, Run, RunKey, RunStatus, StageRun, Status
 from orchestrator.services.app import App
 from orchestrator.services.driver import Listener
-from orchestrator.services.holding import lock_path, refuse_second
+from orchestrator.services.holding import lock_path, take
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.runs import as_run, drive
 from orchestrator.services.sources import same_environment
@@ -112,7 +112,7 @@ def _reopened(app: App, run: Run, stages: Sequence[StageRun]) -> tuple[Run, File
     if lock is None:
         raise Locked(f"{app.spoken(key)} is driven by another process.")
     with app.store.write() as tx:
-        refuse_second(app, tx, key.pipeline, key.environment)
+        lease = take(app, tx, key.pipeline, key.environment, purpose=f"run {key}")
         newest = tx.runs(pipeline=key.pipeline, environment=key.environment, limit=1)[0]
         if newest != run:  # of what was decided meanwhile nothing holds any more
             raise Locked(
@@ -120,9 +120,6 @@ def _reopened(app: App, run: Run, stages: Sequence[StageRun]) -> tuple[Run, File
                 holds="Nothing was started.",
                 next=f"See what it did: orchestrator status {app.spoken(newest.key)}",
             )
-        lease = tx.take_lease(
-            key.pipeline, key.environment, owner=app.actor, purpose=f"run {key}", at=now
-        )
         run = replace(
             run, status=RunStatus.RUNNING, ended_at=None, reason="", lease_token=lease.token
         )

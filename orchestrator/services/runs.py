@@ -35,7 +35,8 @@ from orchestrator.services.holding import (
     is_driven,
     is_elsewhere,
     lock_path,
-    refuse_second,
+    regained,
+    take,
 )
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.orders import RunContext
@@ -106,6 +107,7 @@ def adopt(app: App, key: RunKey, *, listener: Listener, interrupts: Interrupts) 
             run = tx.run(key)
         if run.status.ended:
             return run
+        run = regained(app, run)
         return drive(app, run, as_run(run), listener=listener, interrupts=interrupts)
 
 
@@ -229,13 +231,10 @@ def _opened(
     with app.store.write() as tx:
         number = tx.next_number(pipeline.name, environment.name)
         key = RunKey(pipeline.name, environment.name, number)
-        refuse_second(app, tx, pipeline.name, environment.name)
+        lease = take(app, tx, pipeline.name, environment.name, purpose=f"run {key}")
         lock = FileLock.taken(lock_path(app, key))
         if lock is None:
             raise Locked(f"{app.spoken(key)} is being started by another process.")
-        lease = tx.take_lease(
-            pipeline.name, environment.name, owner=app.actor, purpose=f"run {key}", at=now
-        )
         run = Run(
             key=key,
             action=action,

@@ -12,9 +12,10 @@ import pytest
 
 from orchestrator.attempts.folder import AttemptFolder, Proof
 from orchestrator.attempts.locks import FileLock
-from orchestrator.model.errors import Locked, Refused
-from orchestrator.model.runs import RunKey, RunStatus
+from orchestrator.model.errors import Fenced, Locked, Refused
+from orchestrator.model.runs import Action, RunKey, RunStatus
 from orchestrator.services import holding, runs
+from orchestrator.services.app import Admission
 from orchestrator.services.interrupts import Interrupts
 from tests.services.stage_app import Small, small
 
@@ -37,9 +38,12 @@ def project(tmp_path: Path) -> Iterator[Small]:
         yield project
 
 
-def _lease(project: Small, purpose: str, owner: str = "ana@laptop pid 9") -> None:
+def _lease(
+    project: Small, purpose: str, owner: str = "ana@laptop pid 9", machine: str = "local"
+) -> None:
     with project.app.store.write() as tx:
-        tx.take_lease("tiny", "dev", owner=owner, purpose=purpose, at=project.clock.now())
+        now = project.clock.now()
+        tx.take_lease("tiny", "dev", owner=owner, purpose=purpose, at=now, machine=machine)
 
 
 def _shared(project: Small) -> Small:
@@ -112,7 +116,7 @@ def test_a_run_of_another_machine_is_never_adopted(project: Small) -> None:
     with project.app.store.write() as tx:
         token = tx.run(key).lease_token
         tx.release_lease("tiny", "dev", token)
-    _lease(project, f"run {key}", owner="bo@server pid 7")
+    _lease(project, f"run {key}", owner="bo@server pid 7", machine="server-1")
     assert holding.is_driven(shared.app, key)
     assert not runs.is_left(shared.app, key)
     with pytest.raises(Locked, match="another machine"):
@@ -124,12 +128,12 @@ def test_a_run_of_another_machine_is_never_adopted(project: Small) -> None:
 
 
 def test_another_machines_plan_ends_by_itself(project: Small) -> None:
-    """Nobody here can see whether it lives: it counts for an hour."""
+    """Nobody here can see whether it lives: it counts until its lease is over."""
     shared = _shared(project)
-    _lease(project, "plan", owner="bo@server pid 7")
+    _lease(project, "plan", owner="bo@server pid 7", machine="server-1")
     with pytest.raises(Locked, match="bo@server"):
         shared.up()
-    project.clock.at += timedelta(hours=2)
+    project.clock.at += timedelta(minutes=5)
     assert shared.up().status is RunStatus.SUCCEEDED
 
 
@@ -142,3 +146,70 @@ def test_stacks_of_another_machine_are_not_made_twice(project: Small) -> None:
     with pytest.raises(Refused, match="another one"):
         shared.up()
     assert project.attempts.started == ["a", "a"]
+
+
+def test_whoever_lost_the_lease_records_nothing_more(project: Small) -> None:
+    """A driver whose lease was broken is told so, and what it had begun is left to the next."""
+
+    def lose(_: AttemptFolder) -> None:
+        with project.app.store.write() as tx:
+            tx.break_lease("tiny", "dev", 1)
+
+    project.attempts.before = lose
+    with pytest.raises(Fenced, match="token 1 is no longer the current one"):
+        project.up()
+    key = RunKey("tiny", "dev", 1)
+    with project.app.store.read() as tx:
+        assert tx.run(key).status is RunStatus.RUNNING
+    ended = runs.adopt(project.app, key, listener=print, interrupts=Interrupts())
+    assert (ended.status, ended.lease_token) == (RunStatus.SUCCEEDED, 3)
+    assert project.attempts.started == ["a"]
+
+
+def test_a_driver_renews_its_lease(tmp_path: Path) -> None:
+    """Another machine sees by it that the run lives."""
+    until = []
+    with small(tmp_path, ONE, "b: { command: { run: [x] }, needs: [a] }") as project:
+
+        def look(_: AttemptFolder) -> None:
+            with project.app.store.read() as tx:
+                lease = tx.lease("tiny", "dev")
+            assert lease is not None
+            until.append(lease.until)
+            project.clock.at += timedelta(minutes=2)
+
+        project.attempts.before = look
+        begun = project.clock.at
+        assert project.up().status is RunStatus.SUCCEEDED
+    assert until == [begun + timedelta(minutes=minutes) for minutes in (5, 7)]
+
+
+class TestHolds:
+    def test_a_hold_keeps_everybody_out_until_it_is_released(self, project: Small) -> None:
+        """Its own person as well, unless they say that they go on under it."""
+        _lease(project, "hold: new disks")
+        with pytest.raises(Locked, match=r"you hold dev.*new disks.*--held"):
+            project.up()
+        other = replace(project, app=replace(project.app, actor="bo@server pid 3"))
+        with pytest.raises(Locked, match=r"ana@laptop holds dev.*new disks"):
+            other.up()
+        held = replace(other, app=replace(other.app, admission=Admission(held=True)))
+        with pytest.raises(Locked, match=r"ana@laptop holds dev"):
+            held.up()
+        assert project.attempts.started == []
+
+    def test_its_person_goes_on_under_it(self, project: Small) -> None:
+        """And it is there again afterwards."""
+        _lease(project, "hold: new disks")
+        mine = replace(project, app=replace(project.app, admission=Admission(held=True)))
+        assert mine.up().status is RunStatus.SUCCEEDED
+        with project.app.store.read() as tx:
+            lease = tx.lease("tiny", "dev")
+        assert lease is not None
+        assert (lease.why, lease.token) == ("new disks", 3)
+
+    def test_a_hold_whose_time_is_over_holds_up_nobody(self, project: Small) -> None:
+        """Also on the machine where it was taken."""
+        _lease(project, "hold: new disks")
+        project.clock.at += timedelta(minutes=5)
+        assert project.up().status is RunStatus.SUCCEEDED
