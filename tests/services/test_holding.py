@@ -13,7 +13,7 @@ import pytest
 from orchestrator.attempts.folder import AttemptFolder, Proof
 from orchestrator.attempts.locks import FileLock
 from orchestrator.model.errors import Fenced, Locked, Refused
-from orchestrator.model.runs import Action, RunKey, RunStatus
+from orchestrator.model.runs import RunKey, RunStatus
 from orchestrator.services import holding, runs
 from orchestrator.services.app import Admission
 from orchestrator.services.interrupts import Interrupts
