@@ -34,6 +34,7 @@ VERBS = {
     "logs": "logs:logs",
     "wait": "change:wait",
     "release": "release:release",
+    "policy": "policy:policy",
     "completion": "completion:completion",
 }
 
@@ -55,6 +56,7 @@ SHORT_HELP = {
     "logs": "What a run's stages told.",
     "wait": "Follow a run to its end; take it over if its controller died.",
     "release": "The releases that were made.",
+    "policy": "The rules of the gates: checked, tested, explained.",
     "completion": "The completion script of a shell.",
 }
 

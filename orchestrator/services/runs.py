@@ -81,10 +81,18 @@ def plan(
     interrupts: Interrupts,
 ) -> tuple[StagePlan, ...]:
     """What `start` would do, stage by stage; raises as it does, and changes nothing."""
-    asked = _pipeline(app, pipeline), _environment(app, environment)
-    _allowed(app, *asked, Action.APPLY)
+    asked = asked_for(app, pipeline, environment, Action.APPLY)
     sources = prepared(app, *asked)
     return planned(app, *asked, sources, patterns=select_, say=say, interrupts=interrupts)
+
+
+def asked_for(
+    app: App, pipeline: str, environment: str, action: Action
+) -> tuple[Pipeline, Environment]:
+    """What is meant by the names. Raises NotFound; Refused where that is not allowed there."""
+    asked = _pipeline(app, pipeline), _environment(app, environment)
+    _allowed(app, *asked, action)
+    return asked
 
 
 def adopt(app: App, key: RunKey, *, listener: Listener, interrupts: Interrupts) -> Run:

@@ -1,0 +1,1 @@
+"""Who judges by rules? Rego v1 on regorus, in an isolated process, closed whenever in doubt."""
