@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import click
 
+from orchestrator.cli.durations import DURATION
 from orchestrator.cli.outcome import exit_code, finished
 from orchestrator.cli.planning import plan_text
 from orchestrator.cli.screens import Screen, screen_for
@@ -16,10 +19,11 @@ from orchestrator.files.definitions import find_root
 from orchestrator.model.errors import Locked, UsageError
 from orchestrator.model.runs import Action, RequestKind, Run, RunKey, RunStatus
 from orchestrator.services import runs
-from orchestrator.services.app import App
+from orchestrator.services.app import Admission, App
 from orchestrator.services.following import follow
 from orchestrator.services.holding import is_driven
 from orchestrator.services.interrupts import Interrupts
+from orchestrator.services.queueing import queued
 from orchestrator.services.retrying import retry as run_again
 from orchestrator.wiring.app import opened_app
 
@@ -29,6 +33,10 @@ pipeline_option = click.option("--pipeline", default="", help="Where a project h
 select_option = click.option(
     "--select", multiple=True, help="Only these stages: app, 'app...', '...app'."
 )
+wait_option = click.option(
+    "--wait", "patience", type=DURATION, help="Queue for so long where somebody else is at work."
+)
+held_option = click.option("--held", is_flag=True, help="Go on under your own hold.")
 
 
 @click.command()
@@ -36,9 +44,17 @@ select_option = click.option(
 @pipeline_option
 @select_option
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@wait_option
+@held_option
 @pass_settings
 def up(
-    settings: Settings, environment: str, pipeline: str, select: tuple[str, ...], yes: bool
+    settings: Settings,
+    environment: str,
+    pipeline: str,
+    select: tuple[str, ...],
+    yes: bool,
+    patience: timedelta | None,
+    held: bool,
 ) -> None:
     """Bring ENVIRONMENT up: provision, configure, check, in the order the stages need.
 
@@ -75,7 +91,11 @@ def up(
         click.echo(plan_text(plans))
         click.confirm(f"Bring {environment} up?", abort=True, err=True)
 
-    _carried_out(settings, drive, before=None if yes else ask)
+    def where(app: App) -> tuple[str, str]:
+        return pipeline_of(app, pipeline), environment
+
+    turn = Turn(where, f"up {environment}", patience, held)
+    _carried_out(settings, drive, before=None if yes else ask, turn=turn)
 
 
 @click.command()
@@ -83,8 +103,18 @@ def up(
 @pipeline_option
 @click.option("--confirm", metavar="NAME", default="", help="The environment's name, again.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@wait_option
+@held_option
 @pass_settings
-def destroy(settings: Settings, environment: str, pipeline: str, confirm: str, yes: bool) -> None:
+def destroy(
+    settings: Settings,
+    environment: str,
+    pipeline: str,
+    confirm: str,
+    yes: bool,
+    patience: timedelta | None,
+    held: bool,
+) -> None:
     """Take ENVIRONMENT away, stage by stage in reverse order."""
     if confirm and confirm != environment:
         raise UsageError(f"--confirm {confirm} does not name {environment}. Nothing was started.")
@@ -104,16 +134,29 @@ def destroy(settings: Settings, environment: str, pipeline: str, confirm: str, y
     def ask(_: App, __: Interrupts) -> None:
         click.confirm(f"Destroy everything in {environment}?", abort=True, err=True)
 
+    def where(app: App) -> tuple[str, str]:
+        return pipeline_of(app, pipeline), environment
+
     _may_ask(settings, yes or bool(confirm))
-    _carried_out(settings, drive, before=None if yes or confirm else ask)
+    turn = Turn(where, f"destroy {environment}", patience, held)
+    _carried_out(settings, drive, before=None if yes or confirm else ask, turn=turn)
 
 
 @click.command()
 @click.argument("run")
 @click.option("--from", "from_stage", default="", help="This stage and all after it, again.")
 @click.option("--failed-hosts", is_flag=True, help="Ansible: only hosts that failed.")
+@wait_option
+@held_option
 @pass_settings
-def retry(settings: Settings, run: str, from_stage: str, failed_hosts: bool) -> None:
+def retry(
+    settings: Settings,
+    run: str,
+    from_stage: str,
+    failed_hosts: bool,
+    patience: timedelta | None,
+    held: bool,
+) -> None:
     """Go on with RUN from where it failed, with the outputs recorded so far."""
 
     def drive(app: App, screen: Screen, interrupts: Interrupts) -> Run:
@@ -130,7 +173,11 @@ def retry(settings: Settings, run: str, from_stage: str, failed_hosts: bool) -> 
             interrupts=interrupts,
         )
 
-    _carried_out(settings, drive)
+    def where(app: App) -> tuple[str, str]:
+        key = app.key(run)
+        return key.pipeline, key.environment
+
+    _carried_out(settings, drive, turn=Turn(where, f"retry {run}", patience, held))
 
 
 @click.command()
@@ -197,6 +244,34 @@ def _adopted(app: App, key: RunKey, screen: Screen, interrupts: Interrupts) -> R
     return runs.adopt(app, key, listener=screen, interrupts=interrupts)
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Under which conditions an act enters an environment."""
+
+    where: Callable[[App], tuple[str, str]]  # pipeline, environment
+    purpose: str  # "up dev"
+    patience: timedelta | None = None  # None: it does not queue
+    held: bool = False  # under the person's own hold
+
+    @contextlib.contextmanager
+    def taken(self, app: App) -> Iterator[App]:
+        """The app whose turn it is."""
+        app = replace(app, admission=Admission(held=self.held))
+        if self.patience is None:
+            yield app
+            return
+        pipeline, environment = self.where(app)
+        with queued(
+            app,
+            pipeline,
+            environment,
+            purpose=self.purpose,
+            patience=self.patience,
+            say=lambda why: click.echo(why, err=True),
+        ) as app:
+            yield app
+
+
 def _carried_out(
     settings: Settings,
     drive: Driven,
@@ -204,8 +279,12 @@ def _carried_out(
     before: Callable[[App, Interrupts], None] | None = None,
     cancelled_is_well: bool = False,
     of_runs: bool = False,
+    turn: Turn | None = None,
 ) -> None:
-    with opened_app(settings.directory, warm=True, of_runs=of_runs) as app:
+    with contextlib.ExitStack() as stack:
+        app = stack.enter_context(opened_app(settings.directory, warm=True, of_runs=of_runs))
+        if turn is not None:
+            app = stack.enter_context(turn.taken(app))
         interrupts = Interrupts()
         if before is not None:
             before(app, interrupts)

@@ -28,6 +28,8 @@ VERBS = {
     "destroy": "change:destroy",
     "retry": "change:retry",
     "cancel": "change:cancel",
+    "hold": "lease:hold",
+    "lease": "lease:lease",
     # Watch
     "status": "watch:status",
     "runs": "watch:runs",
@@ -51,6 +53,8 @@ SHORT_HELP = {
     "destroy": "Take an environment away, in reverse order.",
     "retry": "Go on with a run from where it failed.",
     "cancel": "Ask a run to stop.",
+    "hold": "Keep everybody out of an environment while you work in it.",
+    "lease": "Who may change what, until when; break a lease.",
     "status": "What is where? Or one run in full.",
     "runs": "The runs so far, newest first.",
     "logs": "What a run's stages told.",

@@ -14,6 +14,7 @@ from orchestrator.cli.words import SYMBOLS, changes, clean, duration
 from orchestrator.model.codec import encode
 from orchestrator.model.runs import Run, StageRun, Status
 from orchestrator.services.app import App
+from orchestrator.services.holding import person
 from orchestrator.services.views import (
     EnvironmentView,
     RunView,
@@ -183,6 +184,8 @@ def _state(app: App, view: EnvironmentView) -> str:
 
 def _next(app: App, view: EnvironmentView) -> str:
     run = view.newest
+    if view.lease is not None and view.lease.is_hold:
+        return f"held by {person(view.lease.owner)}: {clean(view.lease.why)}"
     if view.gate:
         return f"gate {view.gate}"
     if run is None:
