@@ -87,8 +87,15 @@ def _common(operation: Operation) -> list[str]:
 @contextmanager
 def _language_host(operation: Operation, tell: Report) -> Iterator[list[str]]:
     """The words that make the CLI use our language host, while it is served."""
+    with language_host(operation, tell) as address:
+        yield ["--client", address, "--exec-kind", "auto.inline"] if address else []
+
+
+@contextmanager
+def language_host(operation: Operation, tell: Report) -> Iterator[str]:
+    """Where our language host is served meanwhile; "" for programs that the CLI hosts itself."""
     if not operation.serves_program:
-        yield []
+        yield ""
         return
     from orchestrator.pulumi.program_server import ProgramSource, serving
 
@@ -100,7 +107,7 @@ def _language_host(operation: Operation, tell: Report) -> Iterator[list[str]]:
         on_line=lambda stream, text: tell(LogLine(text=text, stream=stream)),
     )
     with serving(source) as address:
-        yield ["--client", address, "--exec-kind", "auto.inline"]
+        yield address
 
 
 def _starter(operation: Operation) -> Callable[[ProgramOrder], Running]:

@@ -7,7 +7,8 @@ from orchestrator.model.errors import Refused
 from orchestrator.services.app import App
 from orchestrator.services.machine import LOCAL, machine_of
 
-IN_STORE = "store"  # Pulumi's file backend in the store's folder
+BUILTIN = "builtin"  # in the store's database
+IN_STORE = "store"  # Pulumi's file backend in the store's folder: what older versions began with
 
 
 def check_backend(app: App, pipeline: str, environment: Environment) -> None:
@@ -44,19 +45,16 @@ def check_place(app: App, environment: Environment, recorded: str | None) -> Non
         )
 
 
-def backend_to_record(app: App, environment: Environment) -> str:
+def backend_to_record(environment: Environment) -> str:
     """What a first run records."""
-    return environment.state.backend if environment.state else _in_store(app)
+    return environment.state.backend if environment.state else BUILTIN
 
 
 def backend_url(app: App, pipeline: str, environment: Environment) -> str:
-    """The Pulumi backend URL, or "builtin": as recorded, else as `state:` says.
-
-    Where neither says anything, the store's own folder.
-    """
+    """The Pulumi backend URL, or "builtin": as recorded, else as `state:` says, else builtin."""
     with app.store.read() as tx:
         recorded = tx.backend(pipeline, environment.name)
-    backend = recorded or backend_to_record(app, environment)
+    backend = recorded or backend_to_record(environment)
     here = backend.partition("@")[0] == IN_STORE
     return f"file://{app.folder('stacks', 'state')}" if here else backend
 

@@ -265,7 +265,7 @@ def _opened(
         recorded = tx.backend(pipeline.name, environment.name)
         check_place(app, environment, recorded)
         if recorded is None:
-            backend = backend_to_record(app, environment)
+            backend = backend_to_record(environment)
             tx.record_backend(pipeline.name, environment.name, backend)
         tx.audit(
             actor=app.actor,

@@ -19,12 +19,12 @@ from orchestrator.model.definitions import Environment, Pipeline, Project
 from orchestrator.model.errors import ExecutorError
 from orchestrator.ports import Store
 from orchestrator.services.app import App
+from orchestrator.services.backends import BUILTIN
 from orchestrator.store.opening import open_store
 from orchestrator.trust.vault import Keys, StoreVault
 from orchestrator.wiring.clock import SystemClock
 from orchestrator.wiring.store_access import handed_over
 
-BUILTIN = "builtin"  # an environment's `state:`
 _LOOKED_AT = 200  # runs, where files cannot be read
 
 
@@ -77,7 +77,7 @@ def _with_recorded(project: Project, store: Store) -> Project:
 
 def _keeps_states_in_store(project: Project) -> bool:
     states = (environment.state for environment in project.environments.values())
-    return any(state is not None and state.backend == BUILTIN for state in states)
+    return any(state is None or state.backend == BUILTIN for state in states)
 
 
 def _start(

@@ -80,21 +80,26 @@ def _opened(folder: AttemptFolder, variables: Mapping[str, str]) -> Order:
     data = json.loads(folder.work.read_text(encoding="utf-8"))
     vault = StoreVault(Keys.load(Path(data["cache"]).parent / "keys.json"))
     work = decode(Work, data, vault.open)
-    secrets = {
-        name: resolve(locator, variables, work.project) for name, locator in work.secrets.items()
-    }
-    spec = resolve_spec(work.spec, lambda reference: _secret(reference, secrets))
-    credentials = {name: variables[name] for name in work.credentials if name in variables}
+    work, secrets = with_secrets(work, variables)
     redactor = KnownSecrets()
-    for value in [*secrets.values(), *_known(spec, work, credentials)]:
+    for value in [*secrets.values(), *_known(work)]:
         redactor.add(value)
     notes = tuple(
         f"{name}: this secret {why}, so it is not hidden where tools print it"
         for name, value in secrets.items()
         if (why := why_weak(value))
     )
-    work = replace(work, spec=spec, credentials=credentials)
     return Order(work=work, redactor=redactor, seal=vault.seal, notes=notes)
+
+
+def with_secrets(work: Work, variables: Mapping[str, str]) -> tuple[Work, Mapping[str, str]]:
+    """The work with its secrets and credentials in, and the secrets by name. Raises SecretError."""
+    secrets = {
+        name: resolve(locator, variables, work.project) for name, locator in work.secrets.items()
+    }
+    spec = resolve_spec(work.spec, lambda reference: _secret(reference, secrets))
+    credentials = {name: variables[name] for name in work.credentials if name in variables}
+    return replace(work, spec=spec, credentials=credentials), secrets
 
 
 def _secret(reference: Reference, secrets: Mapping[str, str]) -> Tree:
@@ -104,16 +109,16 @@ def _secret(reference: Reference, secrets: Mapping[str, str]) -> Tree:
     return Secret(secrets[name])
 
 
-def _known(spec: object, work: Work, credentials: Mapping[str, str]) -> list[str]:
+def _known(work: Work) -> list[str]:
     """Every text that may not be told: secrets of the spec, the passphrase, what tools may see.
 
     A secret inside a text makes the whole a secret, and stays one by itself.
     """
-    known = [str(leaf) for value in _spec_secrets(spec) for leaf in leaves(value)]
+    known = [str(leaf) for value in _spec_secrets(work.spec) for leaf in leaves(value)]
     known += [str(secret.value) for secret in work.hidden]
     if work.stack is not None:
         known.append(str(work.stack.passphrase.value))
-    return known + [value for name, value in credentials.items() if _looks_secret(name)]
+    return known + [value for name, value in work.credentials.items() if _looks_secret(name)]
 
 
 def _spec_secrets(spec: object) -> list[Value]:

@@ -19,8 +19,11 @@ from orchestrator.wiring.clock import SystemClock
 from orchestrator.wiring.store_access import received
 
 
-def states_from(variables: Mapping[str, str]) -> ServiceOf:
-    """variables: as the attempt got them, with what `handed_over` added."""
+def states_from(variables: Mapping[str, str], *, only_looks: str = "") -> ServiceOf:
+    """variables: as the attempt got them, with what `handed_over` added.
+
+    only_looks: why nothing may be written; "" where it may.
+    """
     url, libpq = received(variables)
 
     @contextmanager
@@ -35,6 +38,7 @@ def states_from(variables: Mapping[str, str]) -> ServiceOf:
                 writer=writer_of(work),
                 now=SystemClock().now,
                 base=work.stack.base_version if work.stack else None,
+                only_looks=only_looks,
             )
         finally:
             store.close()

@@ -50,13 +50,23 @@ class StackService:
         writer: Writer,
         now: Callable[[], datetime],
         base: int | None = None,
+        only_looks: str = "",
     ) -> None:
-        """base: the version that the first update must start from; None: any."""
+        """base: the version that the first update must start from; None: any.
+
+        only_looks: why nothing may be written.
+        """
         self._turn = threading.Lock()
         self._over = False
         self.token = secrets.token_urlsafe(32)
         self.states = States(
-            store=store, vault=vault, writer=writer, now=now, base=base, token=self.token
+            store=store,
+            vault=vault,
+            writer=writer,
+            now=now,
+            base=base,
+            token=self.token,
+            only_looks=only_looks,
         )
 
     def reply(self, request: Request) -> Reply:

@@ -107,6 +107,7 @@ def latest(call: Call) -> Reply:
 
 
 def tag(call: Call) -> Reply:
+    call.states.may_write()
     with call.states.store.write() as tx:
         tx.tag_stack(call.name, call.states.writer, texts(call.body, ""))
     return DONE

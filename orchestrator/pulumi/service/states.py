@@ -37,6 +37,7 @@ class Update:
 class States:
     """refused: why the last write of an update failed; "" where it did not.
 
+    only_looks: why nothing may be written; "" where it may.
     imagined: stacks that are answered as existing and empty though they are not there, for a
     preview.
     """
@@ -48,6 +49,7 @@ class States:
     token: str = field(repr=False)
     base: int | None = None
     url: str = ""
+    only_looks: str = ""
     refused: str = ""
     fenced: bool = False
     updates: dict[str, Update] = field(default_factory=dict)
@@ -72,7 +74,13 @@ class States:
             self._ciphers[name] = StackCipher.opened(self.stack(name).key, self.vault)
         return self._ciphers[name]
 
+    def may_write(self) -> None:
+        """Raises Refused where this service was made for looking."""
+        if self.only_looks:
+            raise Refused(self.only_looks, holds="Nothing was changed.")
+
     def make(self, name: StackName, tags: Mapping[str, str]) -> Stack:
+        self.may_write()
         cipher = self.imagined.get(name) or self._coming(name)
         key = cipher.sealed(self.vault)
         with self.store.write() as tx:
@@ -87,12 +95,14 @@ class States:
             self.imagined[name] = self._coming(name)
 
     def remove(self, name: StackName) -> None:
+        self.may_write()
         with self.store.write() as tx:
             tx.remove_stack(name, self.writer, self.now())
         self._ciphers.pop(name, None)
 
     def put(self, name: StackName, deployment: Deployment) -> Update:
         """One whole update that replaces the state."""
+        self.may_write()
         update = self.created(name, "import", preview=False)
         with self.store.write() as tx:
             update.version = tx.begin_update(name, update.record, base=self.base)
@@ -116,6 +126,7 @@ class States:
         if update.preview:
             update.version = self.stack(update.name).version
         else:
+            self.may_write()
             now = self.now()
             update.record = replace(update.record, since=now, until=now + LASTS)
             with self.store.write() as tx:

@@ -1,0 +1,157 @@
+"""Which stacks does an environment have in the store, what were they, and how do they come back?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from orchestrator.model.errors import NotFound, Refused
+from orchestrator.model.runs import LEASE_LASTS
+from orchestrator.model.stacks import Deployment, Stack, StackUpdate, StackVersion, Writer
+from orchestrator.ports import Transaction
+from orchestrator.services.acting import held_for
+from orchestrator.services.app import App
+from orchestrator.services.backends import BUILTIN
+from orchestrator.services.holding import end_dead_plan
+from orchestrator.services.leases import Where
+from orchestrator.services.standing import STALE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackView:
+    """A stack, and the stages that wrote it, the last one first."""
+
+    stack: Stack
+    stages: tuple[str, ...]
+    last: StackVersion | None
+
+
+def stack_views(app: App, where: Sequence[Where]) -> tuple[StackView, ...]:
+    """Those of environments that keep their stacks in the store, by name."""
+    with app.store.read() as tx:
+        return tuple(
+            _view(tx, stack)
+            for stack in tx.stacks()
+            if (stack.pipeline, stack.environment) in where
+        )
+
+
+def stack_at(app: App, where: Where, stage: str) -> Stack:
+    """The stack that a stage last wrote. Raises NotFound; Refused where it is kept elsewhere."""
+    pipeline, environment = where
+    views = [view for view in stack_views(app, [where]) if stage in view.stages]
+    if views:
+        return max(views, key=lambda view: view.stack.changed_at).stack
+    with app.store.read() as tx:
+        recorded = tx.backend(pipeline, environment)
+    if recorded not in (None, BUILTIN):
+        raise Refused(
+            f"{environment} keeps its stacks in '{recorded}', not in the store.",
+            next="Ask the ordinary pulumi there.",
+        )
+    known = sorted({name for view in stack_views(app, [where]) for name in view.stages})
+    raise NotFound(
+        f"stage '{stage}' has no stack in {environment}; "
+        + (f"stages with one: {', '.join(known)}." if known else "no stage has one."),
+        next="See all: orchestrator stack list",
+    )
+
+
+def versions_of(app: App, stack: Stack, *, limit: int) -> tuple[StackVersion, ...]:
+    """Newest first; of older ones the row stays when the content went."""
+    with app.store.read() as tx:
+        return tx.stack_versions(stack.name, limit=limit)
+
+
+def exported(app: App, stack: Stack, version: int) -> str:
+    """The state as JSON, as it rests: its secrets encrypted with the stack's key. Raises NotFound.
+
+    version: 0 is the last one.
+    """
+    with app.store.read() as tx:
+        return _content(tx, stack, version).decode()
+
+
+def restored(app: App, where: Where, stack: Stack, version: int) -> int:
+    """The number of the new version that is what `version` was. Nothing in the world changes.
+
+    Raises Locked where somebody is at work there; NotFound where that version is not kept.
+    """
+    _ungated(app, where[1])
+    purpose = f"stack restore {stack.name} {version}"
+    with held_for(app, *where, purpose=purpose) as lease:
+        end_dead_plan(app, *where)
+        by = Writer(pipeline=where[0], environment=where[1], token=lease.token, run="")
+        now = app.clock.now()
+        update = StackUpdate(
+            id=str(uuid4()), kind="restore", by=by, since=now, until=now + LEASE_LASTS
+        )
+        with app.store.write() as tx:
+            current = tx.stack(stack.name)
+            if current is None:
+                raise NotFound(f"the stack {stack.name} is not there any more.")
+            content = _content(tx, stack, version)
+            new = tx.begin_update(stack.name, update, base=None)
+            tx.save_deployment(stack.name, update, _deployment(content))
+            tx.end_update(stack.name, update, result="succeeded", at=now)
+            _not_skipped(tx, where, stack)
+            tx.audit(
+                actor=app.actor,
+                verb="stack.restored",
+                subject=str(stack.name),
+                at=now,
+                body={"from": current.version, "version": version, "new": new},
+            )
+    return new
+
+
+def _not_skipped(tx: Transaction, where: Where, stack: Stack) -> None:
+    """Equal inputs prove nothing of a state that somebody put there: the stages run again."""
+    stages = _view(tx, stack).stages
+    for here in tx.in_place(*where):
+        if here.stage in stages and not here.inputs_digest.startswith(STALE):
+            tx.put_in_place(replace(here, inputs_digest=STALE + here.inputs_digest))
+
+
+def _ungated(app: App, environment: str) -> None:
+    if app.project.environments[environment].gate:
+        raise Refused(
+            f"{environment} has a gate: nothing is changed there by hand.",
+            holds="Nothing was changed.",
+        )
+
+
+def _content(tx: Transaction, stack: Stack, version: int) -> bytes:
+    content = tx.deployment(stack.name, version)
+    if content is not None:
+        return content
+    kept = [
+        str(each.version)
+        for each in tx.stack_versions(stack.name)
+        if each.digest and tx.deployment(stack.name, each.version) is not None
+    ]
+    what = (
+        f"version {version} of the stack {stack.name} is not kept"
+        if version
+        else (f"the stack {stack.name} is empty")
+    )
+    raise NotFound(
+        f"{what}; kept: {', '.join(kept) or 'none'}.", next="See: orchestrator stack history"
+    )
+
+
+def _deployment(content: bytes) -> Deployment:
+    body = json.loads(content)["deployment"]
+    return Deployment(
+        content=content,
+        resources=len(body.get("resources") or ()),
+        pending=len(body.get("pending_operations") or ()),
+    )
+
+
+def _view(tx: Transaction, stack: Stack) -> StackView:
+    versions = tx.stack_versions(stack.name)
+    stages = dict.fromkeys(version.stage for version in versions if version.stage)
+    return StackView(stack=stack, stages=tuple(stages), last=versions[0] if versions else None)
