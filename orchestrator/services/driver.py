@@ -34,9 +34,11 @@ from orchestrator.model.runs import (
     Status,
 )
 from orchestrator.model.values import Json
+from orchestrator.model.work import Work
 from orchestrator.ports import Transaction
 from orchestrator.services.acting import RENEW_EVERY
 from orchestrator.services.app import App
+from orchestrator.services.covering import covered_by
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.orders import RunContext, StageOrder, stage_order
 from orchestrator.services.standing import Standing
@@ -335,6 +337,7 @@ class Driver:
         try:
             order = self._order(name, number)
             with self._app.store.write() as tx:
+                self._cover(tx, order.work)
                 self._save(tx, replace(self._stages[name], inputs_digest=order.digest))
             folder = AttemptFolder.made(order.work.folder, encode(order.work, self._app.vault.seal))
             self._app.start_attempt(folder, order.variables)
@@ -343,6 +346,13 @@ class Driver:
                 self._could_not_start(name, number, error)
                 return
         self._attempts[name] = self._watched(name, number)
+
+    def _cover(self, tx: Transaction, work: Work) -> None:
+        """The lease covers what the stage changes. Raises Locked where another one's does."""
+        key, things = self._run.key, covered_by(work)
+        lease = tx.lease(key.pipeline, key.environment)
+        if things and lease is not None and lease.token == self._run.lease_token:
+            tx.cover(lease, things)
 
     def _order(self, name: str, number: int) -> StageOrder:
         hosts = self._only_hosts.get(name, ()) if number else ()
