@@ -9,9 +9,12 @@ import click
 
 from orchestrator.cli.settings import Settings, pass_settings
 from orchestrator.files.definitions import find_root, load_project
+from orchestrator.model.errors import UsageError
+from orchestrator.services.living import refuse_living
 from orchestrator.store.identity import shown
 from orchestrator.store.opening import claim as claim_environment
 from orchestrator.store.opening import init_store, join_store, open_store
+from orchestrator.store.restoring import accept_restore
 from orchestrator.store.upgrade import upgrade_store
 from orchestrator.trust.vault import Keys
 from orchestrator.wiring.app import actor
@@ -62,6 +65,8 @@ def show(settings: Settings) -> None:
     project = load_project(find_root(settings.directory))
     opened = open_store(project.id, project.store)
     info = opened.info
+    if opened.is_older():
+        click.echo("The database is older than what this machine has seen of it.", err=True)
     click.echo(
         f"project    {info.project}\nstore      {info.id}\nfolder     {opened.folder}\n"
         f"database   {shown(project.store)}\nprotected  {info.protected or '-'}\n"
@@ -80,3 +85,26 @@ def upgrade(settings: Settings) -> None:
 
 def make_key(path: Path) -> None:
     Keys.create(path)
+
+
+@store.command("accept-restore")
+@click.option("--why", default="", help="The reason, which is recorded.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@pass_settings
+def accept_restore_(settings: Settings, why: str, yes: bool) -> None:
+    """Go on with a database that was put back from a backup.
+
+    Runs under way in it are lost, its leases are free, and nothing is skipped before it ran again.
+    """
+    if not yes and not settings.ask:
+        raise UsageError("nobody is there to ask: say --yes. Nothing was changed.")
+    project = load_project(find_root(settings.directory))
+    opened = open_store(project.id, project.store)
+    if not yes:
+        click.confirm("Go on with this older database?", abort=True, err=True)
+    refuse_living(opened.folder)
+    lost = accept_restore(opened, why=why, by=actor(), at=datetime.now(UTC))
+    click.echo(
+        f"The database counts from now on; {lost} runs that were under way in it are lost. What "
+        "was made since the backup is in no state: look at the plan of orchestrator up ENV first."
+    )

@@ -18,6 +18,8 @@ AUDIT = table(records.AuditRecord)
 
 
 class Audit(Part):
+    last_act: Mapping[str, Json] | None = None  # the newest that this transaction added
+
     def audit(
         self, *, actor: str, verb: str, subject: str, at: datetime, body: Mapping[str, Json]
     ) -> None:
@@ -34,6 +36,14 @@ class Audit(Part):
             "body": body,
         }
         self._change(insert(AUDIT), values)
+        self.last_act = self.act(last + 1)
+
+    def act(self, number: int) -> Mapping[str, Json] | None:
+        """The row of that number, as `audit_rows` has it."""
+        row = self._row(
+            select(AUDIT).where(AUDIT.c.project == self._project, AUDIT.c.number == number)
+        )
+        return None if row is None else _act(row)
 
     def audit_rows(self, limit: int = 100) -> tuple[Mapping[str, Json], ...]:
         """Newest first: number, at (ISO 8601), actor, verb, subject, body."""

@@ -77,6 +77,11 @@ class _Reader(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         parts = urlsplit(self.path)
+        authorization = self.headers.get("Authorization", "")
+        stranger = self.server.service.stranger(authorization)
+        if stranger is not None:  # before a byte of the body is read
+            self._send(stranger)
+            return
         try:
             body = self._body()
         except BadBody as error:
@@ -86,7 +91,7 @@ class _Reader(BaseHTTPRequestHandler):
             method=self.command,
             path=unquote(parts.path),
             query=dict(parse_qsl(parts.query)),
-            authorization=self.headers.get("Authorization", ""),
+            authorization=authorization,
             body=body,
         )
         try:

@@ -75,6 +75,12 @@ class StackService:
                 return refusal(503, "The operation that this server was made for is over.")
             return self._reply(request)
 
+    def stranger(self, authorization: str) -> Reply | None:
+        """The answer to whoever has not this operation's token; None to who has."""
+        if self._knows(authorization):
+            return None
+        return refusal(401, "This server was made for one operation; the token is not its own.")
+
     def close(self) -> None:
         """Nothing is answered any more, and no update of it is under way."""
         with self._turn:
@@ -82,8 +88,8 @@ class StackService:
             self.states.close()
 
     def _reply(self, request: Request) -> Reply:
-        if not self._knows(request.authorization):
-            return refusal(401, "This server was made for one operation; the token is not its own.")
+        if (stranger := self.stranger(request.authorization)) is not None:
+            return stranger
         if (fixed := _FIXED.get((request.method, request.path))) is not None:
             return Reply(200, fixed)
         if (request.method, request.path) == ("GET", "/api/user/stacks"):
