@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # ships no type information
+import jsonschema
 import pytest
 
 from orchestrator.files import schema as module
