@@ -52,6 +52,13 @@ MOST_TOLD = 20_000  # events of one attempt at one look: memory stays flat …
 MOST_READ = 8  # … and so many reads of the spool (4 MiB each), for events may be large
 
 
+_CANCELLED = Ended(
+    status=Status.CANCELLED,
+    outcome=Outcome(status=Status.CANCELLED),
+    reason="the run was to stop before this stage had begun",
+)
+
+
 class Driver:
     """Drives one run to its end, or until it waits for a person."""
 
@@ -378,13 +385,14 @@ class Driver:
 
     def _could_not_start(self, name: str, number: int, error: Exception) -> None:
         failure = Failure(where=name, what=str(error))
-        end = Ended(
-            status=Status.FAILED, outcome=Outcome(status=Status.FAILED, failures=(failure,))
-        )
+        outcome = Outcome(status=Status.FAILED, failures=(failure,))
+        self._end_unstarted(name, number, Ended(status=Status.FAILED, outcome=outcome))
+
+    def _end_unstarted(self, name: str, number: int, end: Ended) -> None:
         with self._app.store.write() as tx:
             self._record_end(tx, name, end, self._app.clock.now())
         self._refused.append(
-            moves.Finished(stage=name, attempt=number, status=Status.FAILED, cause=end.cause)
+            moves.Finished(stage=name, attempt=number, status=end.status, cause=end.cause)
         )
 
     def _lives(self, name: str, number: int) -> bool:
@@ -400,12 +408,20 @@ class Driver:
         return WatchedAttempt(folder, stage=name, number=number, mark=mark, after=after)
 
     def _adopt(self) -> None:
-        """Attempts that run already are watched; those that never started are started now."""
+        """Attempts that run already are watched; those that never started are started now.
+
+        But not where somebody asked the run to stop meanwhile.
+        """
         key = self._run.key
+        with self._app.store.read() as tx:
+            stops = {RequestKind.CANCEL, RequestKind.KILL} & {r.kind for r in tx.requests(key)}
         for stage in list(self._stages.values()):
             if stage.status is not Status.RUNNING:
                 continue
             if not self._lives(stage.stage, stage.attempts):
+                if stops:
+                    self._end_unstarted(stage.stage, stage.attempts, _CANCELLED)
+                    continue
                 self._start(moves.Start(stage=stage.stage, attempt=stage.attempts))
                 continue
             with self._app.store.read() as tx:

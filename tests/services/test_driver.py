@@ -160,3 +160,23 @@ def test_what_a_running_stage_made_is_left_alone(tmp_path: Path) -> None:
         project.attempts.before = lambda _: None
         adopt(project.app, RunKey("tiny", "dev", 1), listener=print, interrupts=Interrupts())
         assert made.exists()
+
+
+def test_a_stage_that_had_not_begun_does_not_begin_after_a_cancel(tmp_path: Path) -> None:
+    """Whoever takes a run over hears first what people asked meanwhile (found by simulation)."""
+
+    def die(_: AttemptFolder) -> None:
+        raise KeyboardInterrupt
+
+    with small(tmp_path, "a: { command: { run: [x] } }") as project:
+        project.attempts.before = die
+        with pytest.raises(KeyboardInterrupt):
+            project.up()
+        key = RunKey("tiny", "dev", 1)
+        request(project.app, key, RequestKind.CANCEL)
+        ended = adopt(project.app, key, listener=print, interrupts=Interrupts())
+        assert ended.status is RunStatus.CANCELLED
+        with project.app.store.read() as tx:
+            (stage,) = tx.stage_runs(key)
+        assert stage.status is Status.CANCELLED
+        assert project.attempts.started == ["a"]
