@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.e2e.projects import PROJECT, Tiny, made, stage
+from tests.e2e.projects import CLI, PROJECT, Tiny, made, stage
 
 PROGRAM = """\
 import pulumi
@@ -69,14 +70,22 @@ def _project(folder: Path, count: int) -> Tiny:
 
 def _up(tiny: Tiny) -> float:
     """Seconds of the stage."""
-    said = tiny.ask("--json", "up", "dev", "--yes")
-    if said.code:
-        raise SystemExit(said.all)
-    for line in said.out.splitlines():
+    said = subprocess.run(
+        [*CLI, "--json", "up", "dev", "--yes"],
+        cwd=tiny.root,
+        env=tiny.variables(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if said.returncode:
+        raise SystemExit(said.stdout + said.stderr)
+    for line in said.stdout.splitlines():
         event = json.loads(line)
         if event.get("type") == "stage.finished":
             return float(event["seconds"])
-    raise SystemExit(said.out)
+    raise SystemExit(said.stdout)
 
 
 def _bytes(tiny: Tiny) -> int:
