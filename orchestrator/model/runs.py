@@ -159,6 +159,7 @@ class Run:
     lease_token: int = 0
     definition: Mapping[str, Json] = field(default_factory=dict)  # pipeline+environment as run
     reason: str = ""  # why it was refused or stopped; empty otherwise
+    machine: str = ""  # that drove it last: there its attempts are (services.machine)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,7 +74,9 @@ class Driver:
         interrupts: Interrupts,
         only_hosts: Mapping[str, tuple[str, ...]] | None = None,
         borrowed: Mapping[str, Mapping[str, Json]] | None = None,
+        elsewhere: str = "",
     ) -> None:
+        """elsewhere: the machine that has the attempts under way, where it is another one."""
         self._app = app
         self._context = context
         self._run = context.run
@@ -84,6 +86,7 @@ class Driver:
         self._interrupts = interrupts
         self._only_hosts = dict(only_hosts or {})
         self._borrowed = dict(borrowed or {})  # outputs of `once` stages that ran elsewhere
+        self._elsewhere = elsewhere
         self._attempts: dict[str, WatchedAttempt] = {}
         self._behind: set[str] = set()  # stages whose spool holds more than the last look took
         self._refused: list[moves.Event] = []  # starts that failed before an attempt existed
@@ -386,11 +389,14 @@ class Driver:
     def _could_not_start(self, name: str, number: int, error: Exception) -> None:
         failure = Failure(where=name, what=str(error))
         outcome = Outcome(status=Status.FAILED, failures=(failure,))
-        self._end_unstarted(name, number, Ended(status=Status.FAILED, outcome=outcome))
+        self._end_unwatched(name, number, Ended(status=Status.FAILED, outcome=outcome))
 
-    def _end_unstarted(self, name: str, number: int, end: Ended) -> None:
+    def _end_unwatched(self, name: str, number: int, end: Ended) -> None:
         with self._app.store.write() as tx:
             self._record_end(tx, name, end, self._app.clock.now())
+        if end.status is Status.LOST:
+            self._refused.append(moves.Lost(stage=name, attempt=number, reason=end.reason))
+            return
         self._refused.append(
             moves.Finished(stage=name, attempt=number, status=end.status, cause=end.cause)
         )
@@ -410,7 +416,8 @@ class Driver:
     def _adopt(self) -> None:
         """Attempts that run already are watched; those that never started are started now.
 
-        But not where somebody asked the run to stop meanwhile.
+        But not where somebody asked the run to stop meanwhile. Those of another machine are lost:
+        its Pulumi writes no state any more, and of the rest nobody here knows.
         """
         key = self._run.key
         with self._app.store.read() as tx:
@@ -418,9 +425,17 @@ class Driver:
         for stage in list(self._stages.values()):
             if stage.status is not Status.RUNNING:
                 continue
+            if self._elsewhere:
+                reason = (
+                    f"it was under way on machine {self._elsewhere}, of which nothing was heard "
+                    "since; whether it goes on there is not known."
+                )
+                lost = Ended(status=Status.LOST, reason=reason)
+                self._end_unwatched(stage.stage, stage.attempts, lost)
+                continue
             if not self._lives(stage.stage, stage.attempts):
                 if stops:
-                    self._end_unstarted(stage.stage, stage.attempts, _CANCELLED)
+                    self._end_unwatched(stage.stage, stage.attempts, _CANCELLED)
                     continue
                 self._start(moves.Start(stage=stage.stage, attempt=stage.attempts))
                 continue

@@ -21,7 +21,7 @@ from orchestrator.model.runs import Lease, Run, RunKey, Ticket
 from orchestrator.ports import Transaction
 from orchestrator.procs import end_marked
 from orchestrator.services.app import App
-from orchestrator.services.machine import machine_of
+from orchestrator.services.machine import LOCAL, machine_of
 
 PLAN = "plan"  # the purpose of a lease under which nothing is changed
 RUN = "run "  # how the purpose of a run's lease begins
@@ -75,10 +75,11 @@ def is_driven(app: App, key: RunKey) -> bool:
 
 
 def is_elsewhere(app: App, key: RunKey) -> bool:
-    """Whether another machine drives the run, or left it: its attempts are there."""
+    """Whether another machine drives the run: its attempts are there, and its lease is not over."""
     with app.store.read() as tx:
         lease = tx.lease(key.pipeline, key.environment)
-    return lease is not None and lease.purpose == f"{RUN}{key}" and _of_another(app, lease)
+    mine = lease is not None and lease.purpose == f"{RUN}{key}"
+    return mine and lease is not None and standing_of(app, lease) is Standing.ELSEWHERE
 
 
 def take(app: App, tx: Transaction, pipeline: str, environment: str, *, purpose: str) -> Lease:
@@ -109,14 +110,24 @@ def regained(app: App, run: Run) -> Run:
 
     Only for whoever drives it. Raises Locked where somebody else has the environment by now.
     """
-    key = run.key
+    key, here = run.key, machine_of(app)
     with app.store.write() as tx:
         lease = tx.lease(key.pipeline, key.environment)
+        if lease is not None and lease.token == run.lease_token and _of_another(app, lease):
+            tx.break_lease(key.pipeline, key.environment, lease.token)  # it writes nothing more
+            lease = None
         if lease is None or lease.token != run.lease_token:
             lease = take(app, tx, key.pipeline, key.environment, purpose=f"{RUN}{key}")
-            run = replace(run, lease_token=lease.token)
+        if (lease.token, here) != (run.lease_token, run.machine):
+            run = replace(run, lease_token=lease.token, machine=here)
             tx.save_run(run)
     return run
+
+
+def was_elsewhere(app: App, run: Run) -> str:
+    """The machine that drove the run last, where it is another one; "" where it is this one."""
+    here = machine_of(app)
+    return run.machine if here != LOCAL and run.machine not in ("", here) else ""
 
 
 def refuse_second(app: App, tx: Transaction, pipeline: str, environment: str) -> None:
@@ -199,7 +210,7 @@ def _key_of(lease: Lease) -> RunKey:
 def _of_another(app: App, lease: Lease) -> bool:
     """A store of this machine's own knows no other."""
     here = machine_of(app)
-    return here != "local" and lease.machine != here
+    return here != LOCAL and lease.machine != here
 
 
 def _refuse_holder(app: App, lease: Lease, standing: Standing) -> None:
@@ -258,7 +269,7 @@ def _held_by_run(app: App, lease: Lease, standing: Standing) -> Locked:
     gone = {
         Standing.GONE: " Its controller is gone; either command below takes it over.",
         Standing.OVER: f" Nothing was heard of its machine since its lease ended "
-        f"({_shown(lease.until) if lease.until else ''}).",
+        f"({_shown(lease.until) if lease.until else ''}); either command below takes it over.",
     }.get(standing, "")
     return Locked(
         f"{lease.environment} is being changed by run {name} ({lease.owner}, since {since}).{gone}",

@@ -16,6 +16,7 @@ from orchestrator.services.app import App
 from orchestrator.services.driver import Listener
 from orchestrator.services.holding import lock_path, take
 from orchestrator.services.interrupts import Interrupts
+from orchestrator.services.machine import machine_of
 from orchestrator.services.runs import as_run, drive
 from orchestrator.services.sources import same_environment
 
@@ -121,7 +122,12 @@ def _reopened(app: App, run: Run, stages: Sequence[StageRun]) -> tuple[Run, File
                 next=f"See what it did: orchestrator status {app.spoken(newest.key)}",
             )
         run = replace(
-            run, status=RunStatus.RUNNING, ended_at=None, reason="", lease_token=lease.token
+            run,
+            status=RunStatus.RUNNING,
+            ended_at=None,
+            reason="",
+            lease_token=lease.token,
+            machine=machine_of(app),
         )
         tx.save_run(run)
         tx.forget_requests(key)  # they were heard when they were asked; the audit keeps them

@@ -37,8 +37,10 @@ from orchestrator.services.holding import (
     lock_path,
     regained,
     take,
+    was_elsewhere,
 )
 from orchestrator.services.interrupts import Interrupts
+from orchestrator.services.machine import machine_of
 from orchestrator.services.orders import RunContext
 from orchestrator.services.plans import StagePlan, planned
 from orchestrator.services.sources import Sources, prepared, settled
@@ -115,8 +117,10 @@ def adopt(app: App, key: RunKey, *, listener: Listener, interrupts: Interrupts) 
             run = tx.run(key)
         if run.status.ended:
             return run
+        elsewhere = was_elsewhere(app, run)
         run = regained(app, run)
-        return drive(app, run, as_run(run), listener=listener, interrupts=interrupts)
+        asked = as_run(run)
+        return drive(app, run, asked, listener=listener, interrupts=interrupts, elsewhere=elsewhere)
 
 
 def request(app: App, key: RunKey, kind: RequestKind) -> Run:
@@ -251,6 +255,7 @@ def _opened(
             environment_digest=sources.environment_digest,
             requested_by=app.actor,
             started_at=now,
+            machine=machine_of(app),
             select=tuple(patterns),
             lease_token=lease.token,
             definition={"pipeline": encode(pipeline), "environment": encode(environment)},
@@ -288,7 +293,9 @@ def drive(
     listener: Listener,
     interrupts: Interrupts,
     only_hosts: Mapping[str, tuple[str, ...]] | None = None,
+    elsewhere: str = "",
 ) -> Run:
+    """elsewhere: the machine that drove the run before, and has its attempts."""
     pipeline, environment = asked
     with app.store.read() as tx:
         runs = tx.stage_runs(run.key)
@@ -331,6 +338,7 @@ def drive(
         listener=listener,
         interrupts=interrupts,
         only_hosts=only_hosts,
+        elsewhere=elsewhere,
         borrowed={name: here.outputs for name, here in once.items()},
     )
     return driver.drive()

@@ -110,6 +110,7 @@ class RunRecord(SQLModel, table=True):
     reason: str = Field(sa_type=Words)
     selected: Any = Field(sa_type=Body)  # [text]
     definition: Any = Field(sa_type=Body)
+    machine: str | None = Field(default=None, sa_type=Words)  # that drove it last
 
 
 class StageRecord(SQLModel, table=True):

@@ -93,6 +93,7 @@ def _run_values(run: Run) -> dict[str, Any]:
         "reason": run.reason,
         "selected": run.select,
         "definition": run.definition,
+        "machine": run.machine,
     }
 
 
@@ -110,6 +111,7 @@ def _run(row: Row[Any]) -> Run:
         lease_token=row.lease_token,
         definition=row.definition,
         reason=row.reason,
+        machine=row.machine or "",
     )
 
 

@@ -13,7 +13,12 @@ from orchestrator.model.errors import StoreError
 from orchestrator.store import records
 from orchestrator.store.triggers import triggers_of
 
-REVISIONS = ("0001", "0002", "0003")  # oldest first; each has its file in migrations/versions
+REVISIONS = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+)  # oldest first; each has its file in migrations/versions
 HEAD = REVISIONS[-1]
 
 

@@ -128,6 +128,56 @@ def test_a_run_of_another_machine_is_never_adopted(project: Small) -> None:
     assert runs.is_left(project.app, key)  # a store of this machine's own knows no other
 
 
+def _left_by_another(project: Small) -> RunKey:
+    """dev#1 was begun by server-1, which died in stage a."""
+
+    def die(folder: AttemptFolder) -> None:
+        folder.started.touch()
+        raise KeyboardInterrupt
+
+    shared, machine = _shared(project), project.app.store.folder / "machine"
+    machine.write_text("server-1")
+    project.attempts.before = die
+    with pytest.raises(KeyboardInterrupt):
+        shared.up()
+    project.attempts.before = lambda _: None
+    machine.write_text("server-2")
+    AttemptFolder(project.app.run_folder(RunKey("tiny", "dev", 1)) / "a-1").remove()
+    return RunKey("tiny", "dev", 1)
+
+
+def test_another_machines_run_is_taken_over_once_its_lease_is_over(project: Small) -> None:
+    """What was under way there is lost, never begun once more; its token writes nothing more."""
+    shared, key = _shared(project), _left_by_another(project)
+    with pytest.raises(Locked, match="another machine"):
+        runs.adopt(shared.app, key, listener=print, interrupts=Interrupts())
+    with project.app.store.read() as tx:
+        token = tx.run(key).lease_token
+    project.clock.at += timedelta(minutes=5)
+    assert runs.is_left(shared.app, key)
+    ended = runs.adopt(shared.app, key, listener=print, interrupts=Interrupts())
+    assert ended.status is RunStatus.LOST
+    with project.app.store.read() as tx:
+        (stage,) = tx.stage_runs(key)
+    assert "machine server-1" in stage.reason
+    assert project.attempts.started == ["a"]
+    with pytest.raises(Fenced), project.app.store.write() as tx:
+        tx.check_lease("tiny", "dev", token)
+    assert shared.up().status is RunStatus.SUCCEEDED
+
+
+def test_a_run_of_another_machine_whose_lease_was_broken_is_lost_too(project: Small) -> None:
+    """Breaking it makes nobody believe that its stages never began."""
+    shared, key = _shared(project), _left_by_another(project)
+    with project.app.store.write() as tx:
+        lease = tx.lease("tiny", "dev")
+        assert lease is not None
+        tx.break_lease("tiny", "dev", lease.token)
+    ended = runs.adopt(shared.app, key, listener=print, interrupts=Interrupts())
+    assert ended.status is RunStatus.LOST
+    assert project.attempts.started == ["a"]
+
+
 def test_another_machines_plan_ends_by_itself(project: Small) -> None:
     """Nobody here can see whether it lives: it counts until its lease is over."""
     shared = _shared(project)
