@@ -20,7 +20,7 @@ from orchestrator.core.graph import Graph
 from orchestrator.core.run_state import RunState
 from orchestrator.core.scheduler import advance
 from orchestrator.model.codec import encode
-from orchestrator.model.errors import Fenced, OrchestratorError
+from orchestrator.model.errors import Fenced, OrchestratorError, StoreError
 from orchestrator.model.events import Recorded, RunEvent
 from orchestrator.model.runs import (
     LEASE_LASTS,
@@ -212,17 +212,30 @@ class Driver:
         )
 
     def _asked_for(self) -> list[moves.Event]:
+        """Ctrl-C is a request like any other: whoever takes the run over hears it too."""
         events: list[moves.Event] = []
+        while self._interrupted < self._interrupts.count:
+            self._interrupted += 1
+            kinds = (RequestKind.HOLD_STARTS, RequestKind.CANCEL, RequestKind.KILL)
+            kind = kinds[min(self._interrupted, 3) - 1]
+            try:
+                self._record_wish(kind)
+            except StoreError:  # it is heard all the same
+                events += self._stop(kind)
         with self._app.store.read() as tx:
             requests = tx.requests(self._run.key, after=self._asked)
         for request in requests:
             self._asked = request.number
             events += self._stop(request.kind)
-        while self._interrupted < self._interrupts.count:
-            self._interrupted += 1
-            kinds = (RequestKind.HOLD_STARTS, RequestKind.CANCEL, RequestKind.KILL)
-            events += self._stop(kinds[min(self._interrupted, 3) - 1])
         return events
+
+    def _record_wish(self, kind: RequestKind) -> None:
+        key, now = self._run.key, self._app.clock.now()
+        with self._app.store.write() as tx:
+            tx.add_request(key, kind, by=self._app.actor, at=now)
+            tx.audit(
+                actor=self._app.actor, verb=f"run.{kind.value}", subject=str(key), at=now, body={}
+            )
 
     def _stop(self, kind: RequestKind) -> list[moves.Event]:
         if kind is RequestKind.HOLD_STARTS:
@@ -421,7 +434,7 @@ class Driver:
         """
         key = self._run.key
         with self._app.store.read() as tx:
-            stops = {RequestKind.CANCEL, RequestKind.KILL} & {r.kind for r in tx.requests(key)}
+            stops = tx.requests(key)  # of whichever kind: nothing more is to begin
         for stage in list(self._stages.values()):
             if stage.status is not Status.RUNNING:
                 continue

@@ -140,3 +140,16 @@ def test_a_terminal_that_goes_away(make: Make, world: Path) -> None:
     wait = tiny.ask("wait", "dev#1")
     assert wait.code == 0, wait.err
     assert tiny.counts("one", "two") == [1, 1]
+
+
+def test_ctrl_c_is_heard_by_whoever_takes_the_run_over(make: Make, world: Path) -> None:
+    """It is recorded who asked: the controller that heard it is killed, and no stage begins."""
+    tiny, up = begun(make, world)
+    up.signal(signal.SIGINT)
+    asked = "select verb from audit where verb like 'run.%'"
+    until(lambda: tiny.rows(asked) == [("run.hold_starts",)], "the wish is recorded")
+    up.kill()
+    tiny.let("one")
+    wait = tiny.ask("wait", "dev#1")
+    assert wait.code == 13, wait.all
+    assert tiny.counts("one", "two") == [1, 0]
