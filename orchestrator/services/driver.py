@@ -152,9 +152,8 @@ class Driver:
         events: list[moves.Event],
     ) -> None:
         happened: list[RunEvent] = []
-        key = self._run.key
         with self._app.store.write() as tx:
-            tx.check_lease(key.pipeline, key.environment, self._run.lease_token)
+            self._check_lease(tx)
             for recorded in told.values():
                 if recorded:
                     tx.add_recorded(self._run.key, recorded)
@@ -360,15 +359,23 @@ class Driver:
         try:
             order = self._order(name, number)
             with self._app.store.write() as tx:
+                self._check_lease(tx)
                 self._cover(tx, order.work)
                 self._save(tx, replace(self._stages[name], inputs_digest=order.digest))
             folder = AttemptFolder.made(order.work.folder, encode(order.work, self._app.vault.seal))
             self._app.start_attempt(folder, order.variables)
+        except Fenced:
+            raise
         except (OrchestratorError, ValueError) as error:  # values that have no form, say
             if not self._lives(name, number):
                 self._could_not_start(name, number, error)
                 return
         self._attempts[name] = self._watched(name, number)
+
+    def _check_lease(self, tx: Transaction) -> None:
+        """Raises Fenced where the lease is another's, or broken."""
+        key = self._run.key
+        tx.check_lease(key.pipeline, key.environment, self._run.lease_token)
 
     def _cover(self, tx: Transaction, work: Work) -> None:
         """The lease covers what the stage changes. Raises Locked where another one's does."""
@@ -406,6 +413,7 @@ class Driver:
 
     def _end_unwatched(self, name: str, number: int, end: Ended) -> None:
         with self._app.store.write() as tx:
+            self._check_lease(tx)
             self._record_end(tx, name, end, self._app.clock.now())
         if end.status is Status.LOST:
             self._refused.append(moves.Lost(stage=name, attempt=number, reason=end.reason))

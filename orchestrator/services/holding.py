@@ -54,11 +54,6 @@ def ticket_path(app: App, ticket: Ticket) -> Path:
     return app.folder("attempts", ticket.pipeline) / f"waits-{ticket.number}-{since}.lock"
 
 
-def is_hold(lease: Lease) -> bool:
-    """Whether a person keeps automation out by it."""
-    return lease.is_hold
-
-
 def standing_of(app: App, lease: Lease) -> Standing:
     if lease.is_over(app.clock.now(), machine=machine_of(app)):
         return Standing.OVER
@@ -87,7 +82,7 @@ def take(app: App, tx: Transaction, pipeline: str, environment: str, *, purpose:
 
     Under the caller's own hold where it said so: that one comes back afterwards.
     """
-    refuse_second(app, tx, pipeline, environment)
+    refuse_second(app, tx, pipeline, environment, purpose)
     held = tx.lease(pipeline, environment)
     mine = held is not None and held.is_hold and app.admission.held
     ticket = app.admission.ticket
@@ -130,10 +125,13 @@ def was_elsewhere(app: App, run: Run) -> str:
     return run.machine if here != LOCAL and run.machine not in ("", here) else ""
 
 
-def refuse_second(app: App, tx: Transaction, pipeline: str, environment: str) -> None:
+def refuse_second(
+    app: App, tx: Transaction, pipeline: str, environment: str, purpose: str = ""
+) -> None:
     """Raises Locked where somebody holds the environment, or waits for it and came first.
 
-    The lease of a short act whose process died, and a hold whose time is over, are taken away.
+    purpose: of whoever asks; a run that has not ended and lost its lease may go on. The lease of
+    a short act whose process died, and a hold whose time is over, are taken away.
     """
     lease = tx.lease(pipeline, environment)
     if lease is not None:
@@ -141,8 +139,11 @@ def refuse_second(app: App, tx: Transaction, pipeline: str, environment: str) ->
         _refuse_holder(app, lease, standing)
         if standing in (Standing.GONE, Standing.OVER):
             tx.release_lease(pipeline, environment, lease.token)
-            refuse_second(app, tx, pipeline, environment)  # the hold beneath came back, perhaps
+            # the hold beneath came back, perhaps
+            refuse_second(app, tx, pipeline, environment, purpose)
             return
+    else:
+        _refuse_beside(app, tx, pipeline, environment, purpose)
     _refuse_waiting(app, tx, pipeline, environment)
 
 
@@ -244,6 +245,22 @@ def _refuse_held(app: App, lease: Lease) -> None:
         if mine
         else f"Ask them, or wait for its end (--wait 30m queues): orchestrator lease show {name}",
     )
+
+
+def _refuse_beside(
+    app: App, tx: Transaction, pipeline: str, environment: str, purpose: str
+) -> None:
+    """A run whose lease was broken is not over by that: its attempts may live."""
+    for run in tx.runs(pipeline=pipeline, environment=environment, limit=1):
+        if run.status.ended or purpose == f"{RUN}{run.key}":
+            continue
+        name, driven = app.spoken(run.key), is_held(lock_path(app, run.key))
+        how = "its controller still lives" if driven else "nobody drives it"
+        raise Locked(
+            f"{name} has not ended: its lease was broken, and {how}.",
+            holds="Nothing was started.",
+            next=f"Wait for it: orchestrator wait {name}   End it: orchestrator cancel {name}",
+        )
 
 
 def _refuse_waiting(app: App, tx: Transaction, pipeline: str, environment: str) -> None:

@@ -14,10 +14,8 @@ from orchestrator.model.runs import LEASE_LASTS, Ticket
 from orchestrator.services.acting import RENEW_EVERY
 from orchestrator.services.app import Admission, App
 from orchestrator.services.holding import (
-    RUN,
-    Standing,
+    is_driven,
     refuse_second,
-    standing_of,
     ticket_path,
     waits,
 )
@@ -102,9 +100,8 @@ def _in_the_way(app: App, ticket: Ticket) -> Locked | None:
     """Why it is not our turn yet. A run that its controller left is ours to take over."""
     where = ticket.pipeline, ticket.environment
     with app.store.read() as tx:
-        lease = tx.lease(*where)
-    left = lease is not None and standing_of(app, lease) is Standing.GONE
-    if left and lease is not None and lease.purpose.startswith(RUN):
+        newest = tx.runs(pipeline=where[0], environment=where[1], limit=1)
+    if newest and not newest[0].status.ended and not is_driven(app, newest[0].key):
         return None
     try:
         with app.store.write() as tx:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.errors import Fenced, Locked, NotFound, Refused
-from orchestrator.model.runs import RunStatus
+from orchestrator.model.runs import RunKey, RunStatus
 from orchestrator.services.app import Admission, App
 from orchestrator.services.holding import Standing
+from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.leases import broken, give_back, hold, lease_views, places
+from orchestrator.services.runs import adopt
 from tests.services.stage_app import Small, small
 
 ONE = "a: { command: { run: [x] } }"
@@ -144,3 +146,24 @@ def test_what_is_free_is_shown_as_free(project: Small) -> None:
     assert lease_views(project.app, DEV)[0].standing is None
     hold(project.app, DEV, why="work", lasts=None)
     assert lease_views(project.app, DEV)[0].standing is Standing.HELD
+
+
+def test_a_broken_lease_lets_nobody_in_beside_its_run(project: Small) -> None:
+    """The run has not ended by that: it is taken over, or waited for, before another begins."""
+
+    def breaks(_: object) -> None:
+        broken(project.app, DEV[0], why="it hangs", living=True)
+        for act in (project.up, lambda: hold(project.app, DEV, why="x", lasts=None)):
+            with pytest.raises(Locked, match=r"dev#1 has not ended: .* its controller still lives"):
+                act()
+
+    project.attempts.before = breaks
+    with pytest.raises(Fenced):
+        project.up()
+    project.attempts.before = lambda _: None
+    with pytest.raises(Locked, match="nobody drives it"):
+        project.up()
+    key = RunKey("tiny", "dev", 1)
+    ended = adopt(project.app, key, listener=print, interrupts=Interrupts())
+    assert ended.status is RunStatus.SUCCEEDED
+    assert project.up().status is RunStatus.SUCCEEDED

@@ -92,5 +92,5 @@ def mood(dice: Dice) -> Mood:
         failure=dice.of((0, 12, 4)),
         acts=dice.number(0, 6),
         machines=dice.of((1, 1, 1, 2)),
-        breaks=dice.one_in(8),
+        breaks=dice.one_in(4),
     )

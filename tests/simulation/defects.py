@@ -19,7 +19,7 @@ from orchestrator.attempts.folder import AttemptFolder, Proof
 from orchestrator.attempts.locks import FileLock
 from orchestrator.core.graph import graph_of
 from orchestrator.model.runs import Failure, Outcome, Status
-from orchestrator.services import driver, runs, watched
+from orchestrator.services import driver, holding, runs, watched
 from orchestrator.services.driver import Driver
 from orchestrator.services.standing import Standing
 from orchestrator.services.watched import Ended, WatchedAttempt
@@ -147,6 +147,23 @@ def tokens_are_used_twice() -> Iterator[None]:
 
 
 @contextmanager
+def no_fencing_check() -> Iterator[None]:
+    """Whoever had the lease once may write."""
+    with (
+        patch.object(StoreTransaction, "check_lease", lambda *_: None),
+        patch.object(StoreTransaction, "renew_lease", lambda *_, **__: None),
+    ):
+        yield
+
+
+@contextmanager
+def a_broken_lease_lets_others_in() -> Iterator[None]:
+    """A new run begins beside the one that lost its lease, whose attempts may live."""
+    with patch.object(holding, "_refuse_beside", lambda *_: None):
+        yield
+
+
+@contextmanager
 def cancel_forgotten_after_a_restart() -> Iterator[None]:
     """Whoever takes a run over hears only what is asked from now on."""
 
@@ -269,6 +286,8 @@ DEFECTS: Mapping[str, Callable[[], Any]] = {
         lease_released_too_early,
         lease_kept_for_ever,
         tokens_are_used_twice,
+        no_fencing_check,
+        a_broken_lease_lets_others_in,
         cancel_forgotten_after_a_restart,
         ready_before_its_needs,
         skips_what_is_not_proved,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from orchestrator.core.graph import graph_of
 from orchestrator.model.definitions import Pipeline, When
-from orchestrator.model.runs import Action, Lease, RunKey, StageRun, Status
+from orchestrator.model.runs import Action, Lease, Run, RunKey, StageRun, Status
 from orchestrator.ports import Transaction
 from orchestrator.store.store import DatabaseStore
 from tests.simulation.pipelines import ENVIRONMENTS, PIPELINE
@@ -25,6 +26,7 @@ class Rules:
         self._again: dict[str, int] = {}  # run -> attempts there were when a person asked for more
         self._stopped: dict[str, int] = {}  # run -> commands there were when somebody asked
         self._recorded: set[tuple[str, str, int]] = set()
+        self._frozen: dict[str, object] = {}  # run -> what it was when its lease was lost
 
     # told by people
 
@@ -61,8 +63,22 @@ class Rules:
                     assert grown or again, f"the token of {environment} is {lease.token} again"
                     self._leases[environment] = lease
                 for run in tx.runs(pipeline=PIPELINE, environment=environment, limit=1):
-                    for stage in tx.stage_runs(run.key):
+                    stages = tx.stage_runs(run.key)
+                    for stage in stages:
                         self._seen(stage)
+                    self._unchanged_without_lease(run, stages, lease)
+
+    def _unchanged_without_lease(
+        self, run: Run, stages: Sequence[StageRun], lease: Lease | None
+    ) -> None:
+        """Whoever lost the lease records nothing more of the run."""
+        name = str(run.key)
+        mine = lease is not None and lease.purpose == f"run {name}"
+        if mine or (run.status.ended and name not in self._frozen):
+            self._frozen.pop(name, None)
+            return
+        now = (run, stages)
+        assert self._frozen.setdefault(name, now) == now, f"{name} goes on without its lease"
 
     def _seen(self, stage: StageRun) -> None:
         mark = (str(stage.run), stage.stage, stage.attempts)
@@ -91,6 +107,8 @@ class Rules:
     def _under_a_lease(self, truth: Truth) -> None:
         with self._store.read() as tx:
             lease = tx.lease(PIPELINE, truth.environment)
+        if truth.run in self._frozen:
+            return  # it was broken in this very moment; what the attempt writes is refused
         assert lease is not None, f"{truth.name} begins without a lease"
         assert lease.purpose == f"run {truth.run}", f"{truth.name} begins under {lease.purpose}"
 

@@ -20,6 +20,7 @@ from orchestrator.model.runs import Action, RequestKind, Run, RunKey, RunStatus
 from orchestrator.services import runs
 from orchestrator.services.app import App
 from orchestrator.services.interrupts import Interrupts
+from orchestrator.services.leases import broken
 from orchestrator.services.retrying import retry
 from orchestrator.store.opening import memory_store
 from orchestrator.trust.vault import Keys, StoreVault
@@ -66,7 +67,7 @@ class Story:
         dice = Dice(seed)
         self.seed, self.folder, self.dice = seed, folder, dice
         # Leases of other machines that are over are not taken over by themselves yet (issue 4).
-        self.mood: Mood = replace(mood(dice), machines=1, breaks=False)
+        self.mood: Mood = replace(mood(dice), machines=1)
         self.trace = Trace()
         self.kernel = Kernel(dice, self.mood, self.trace)
         self.trace.now = lambda: self.kernel.now
@@ -130,6 +131,7 @@ class Story:
                 (2, ("cancel", self._cancel)),
                 (1, ("kill", self._kill)),
                 (1, ("destroy", self._destroy)),
+                (2 * self.mood.breaks, ("break", self._break)),
             )
         )
         self._command(name, environment, act)
@@ -188,6 +190,9 @@ class Story:
         self.rules.asked_to_stop(str(left.key), len(self.kernel.processes))
         if runs.is_left(app, left.key):
             runs.adopt(app, left.key, **self._ears())
+
+    def _break(self, app: App, environment: str) -> None:
+        broken(app, (PIPELINE, environment), why="somebody thinks so", living=True)
 
     def _heal(self) -> None:
         """Nothing fails any more, and a careful person takes over whatever was left."""
