@@ -9,9 +9,16 @@ from orchestrator.ansible.config import ignored_keys
 from orchestrator.files.definitions import find_root, load_project
 from orchestrator.model.definitions import AnsibleSpec, Project, StageKind
 from orchestrator.model.errors import DefinitionError, OrchestratorError, UsageError
+from orchestrator.services.backends import BUILTIN
 from orchestrator.setup.rows import Row, State
 from orchestrator.store.opening import open_store
 from orchestrator.trust.secrets import resolve, warning_for
+
+_NOT_GUARANTEED = (
+    "a write by whoever lost the lease is not refused there, a killed update leaves Pulumi's own "
+    "lock, no version is kept by us"
+)
+_MAY_STAY = "it may stay: docs/backends.md"
 
 
 def project_rows(directory: Path, variables: Mapping[str, str]) -> tuple[Row, ...]:
@@ -28,6 +35,7 @@ def project_rows(directory: Path, variables: Mapping[str, str]) -> tuple[Row, ..
     return (
         _row("project", "valid files", project.id, State.OK),
         _store(project),
+        *_states(project),
         *_configs(root, project),
         *_secrets(root, project, variables),
         *_credentials(project, variables),
@@ -40,6 +48,26 @@ def _store(project: Project) -> Row:
     except OrchestratorError as error:
         return _row("store", "a store", error.what, State.MISSING, "orchestrator store init")
     return _row("store", "a store", str(store.folder), State.OK)
+
+
+def _states(project: Project) -> Iterator[Row]:
+    """What is not guaranteed where stacks lie elsewhere than in the store (docs/backends.md)."""
+    try:
+        with open_store(project.id, project.store).read() as tx:
+            recorded = {
+                (pipeline, name): tx.backend(pipeline, name)
+                for pipeline in project.pipelines
+                for name in project.environments
+            }
+    except OrchestratorError:
+        recorded = {}
+    for name, environment in project.environments.items():
+        asked = environment.state.backend if environment.state else BUILTIN
+        kept = {recorded.get((pipeline, name)) or asked for pipeline in project.pipelines}
+        for backend in sorted(kept - {BUILTIN}):
+            where = backend.partition("?")[0]
+            found = f"{where}: {_NOT_GUARANTEED}"
+            yield _row(f"state of {name}", "states in the store", found, State.WARN, _MAY_STAY)
 
 
 def _configs(root: Path, project: Project) -> Iterator[Row]:

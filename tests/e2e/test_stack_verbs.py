@@ -88,6 +88,10 @@ def test_stacks_that_lie_elsewhere_are_said_to(make: Make) -> None:
     assert said.code == 10
     assert "keeps its stacks in 'file://" in said.err
     assert "No stacks in the store" in tiny.ask("stack", "list").out
+    rows = [json.loads(line) for line in tiny.ask("--json", "doctor").out.splitlines()]
+    (state,) = [row for row in rows if row["name"] == "state of dev"]
+    assert state["state"] == "warn"
+    assert "whoever lost the lease" in state["found"]
 
 
 def test_a_project_without_stacks(make: Make, world: Path) -> None:
