@@ -116,9 +116,10 @@ def _refuse_living(lease: Lease, standing: Standing) -> None:
 def _held(app: App, tx: Transaction, where: Where, why: str, lasts: timedelta | None) -> Lease:
     now = app.clock.now()
     before = _own_hold(app, tx, where)
-    if before is not None:
+    if before is not None and not before.as_hold().is_over(now):  # whoever waits goes on waiting
         tx.release_lease(*where, before.token)
-    refuse_second(app, tx, *where)
+    else:
+        refuse_second(app, tx, *where)
     hold = Hold(
         owner=app.actor,
         machine=machine_of(app),

@@ -1,18 +1,21 @@
 """What can people do with leases?"""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from orchestrator.attempts.locks import FileLock
 from orchestrator.model.errors import Fenced, Locked, NotFound, Refused
 from orchestrator.model.runs import RunKey, RunStatus
 from orchestrator.services.app import Admission, App
-from orchestrator.services.holding import Standing
+from orchestrator.services.holding import Standing, ticket_path
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.leases import broken, give_back, hold, lease_views, places
+from orchestrator.services.machine import machine_of
 from orchestrator.services.runs import adopt
 from tests.services.stage_app import Small, small
 
@@ -74,6 +77,28 @@ def test_a_hold_is_renewed_by_its_holder_alone(project: Small) -> None:
     assert again.why == "two"
     with pytest.raises(Locked, match="two"):
         hold(_as(project.app, "bo@b pid 2"), DEV, why="three", lasts=None)
+
+
+def test_a_hold_is_renewed_although_others_wait(project: Small) -> None:
+    """They wait for its end; where it was over they came first."""
+    ana, at = _as(project.app, "ana@a pid 1"), project.clock.now
+    hold(ana, DEV, why="one", lasts=timedelta(hours=1))
+    with project.app.store.write() as tx:
+        ticket = tx.add_ticket(
+            *DEV[0],
+            owner="bo@b pid 2",
+            machine=machine_of(project.app),
+            purpose="up dev",
+            at=at(),
+            deadline=at() + timedelta(days=1),
+            alive_until=at() + timedelta(days=1),
+        )
+    with closing(FileLock.taken(ticket_path(project.app, ticket)) or pytest.fail("is held")):
+        (again,) = hold(ana, DEV, why="two", lasts=timedelta(hours=1))
+        assert again.why == "two"
+        project.clock.at += timedelta(hours=1)
+        with pytest.raises(Locked, match="bo@b pid 2 waits for dev"):
+            hold(ana, DEV, why="three", lasts=None)
 
 
 def test_all_or_none_is_held(project: Small) -> None:
