@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,7 @@ from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     invariant,
+    multiple,
     rule,
     run_state_machine_as_test,
 )
@@ -29,7 +31,7 @@ from tests.store.samples import AT
 
 DEEP = os.environ.get("ORCHESTRATOR_SIMULATION") == "deep"
 PROFILE = settings(
-    max_examples=1000 if DEEP else 40,
+    max_examples=1000 if DEEP else 60,
     stateful_step_count=60 if DEEP else 30,
     deadline=None,  # the machine may be busy
     database=None,
@@ -40,6 +42,7 @@ MACHINES = st.sampled_from(["here", "there"])
 THINGS = st.lists(
     st.sampled_from(["host a:22", "host b:22", "stack builtin s x"]), min_size=1, unique=True
 )
+Given = Any  # what a rule adds to the bundle: a lease, or nothing
 MAYBE_LASTS = st.none() | st.sampled_from([timedelta(minutes=1), timedelta(hours=1)])
 
 
@@ -66,53 +69,54 @@ class Leases(RuleBasedStateMachine):
         self.now += timedelta(minutes=minutes)
 
     @rule(target=given, environment=ENVIRONMENTS, machine=MACHINES)
-    def a_run_is_begun(self, environment: str, machine: str) -> Lease | None:
+    def a_run_is_begun(self, environment: str, machine: str) -> Given:
         return self._take(environment, machine, "run", LEASE_LASTS)
 
     @rule(target=given, environment=ENVIRONMENTS, machine=MACHINES, lasts=MAYBE_LASTS)
-    def a_person_holds(
-        self, environment: str, machine: str, lasts: timedelta | None
-    ) -> Lease | None:
+    def a_person_holds(self, environment: str, machine: str, lasts: timedelta | None) -> Given:
         return self._take(environment, machine, "hold: work", lasts)
 
     @rule(target=given, environment=ENVIRONMENTS, machine=MACHINES)
-    def a_run_goes_on_under_the_hold(self, environment: str, machine: str) -> Lease | None:
+    def a_run_goes_on_under_the_hold(self, environment: str, machine: str) -> Given:
         held = self.held.get(environment)
         beneath = held.as_hold() if held is not None and held.is_hold else None
         return self._take(environment, machine, "run", LEASE_LASTS, beneath)
 
+    @rule(target=given, lease=given, machine=MACHINES)
+    def a_run_goes_on_under_a_hold_that_was(self, lease: Lease, machine: str) -> Given:
+        """Only where it is that very one still."""
+        beneath = lease.as_hold() if lease.is_hold else None
+        return self._take(lease.environment, machine, "run", LEASE_LASTS, beneath)
+
+    @rule(environment=ENVIRONMENTS)
+    def whoever_has_it_gives_it_back(self, environment: str) -> None:
+        if environment in self.held:
+            self.it_is_given_back(lease=self.held[environment])
+
     @rule(lease=given)
-    def it_is_renewed(self, lease: Lease | None) -> None:
-        if lease is None:
-            return
+    def it_is_renewed(self, lease: Lease) -> None:
         until = self.now + LEASE_LASTS
         with self._refused_unless(self._is_current(lease)), self.store.write() as tx:
             tx.renew_lease("p", lease.environment, lease.token, until=until)
             self._put(lease.environment, until=until)
 
     @rule(lease=given)
-    def it_is_given_back(self, lease: Lease | None) -> None:
-        if lease is None:
-            return
+    def it_is_given_back(self, lease: Lease) -> None:
         with self.store.write() as tx:
             tx.release_lease("p", lease.environment, lease.token)
         if self._is_current(lease):
             self._gone(lease.environment, self.held[lease.environment].beneath)
 
     @rule(lease=given)
-    def it_is_broken(self, lease: Lease | None) -> None:
-        if lease is None:
-            return
+    def it_is_broken(self, lease: Lease) -> None:
         with self._refused_unless(self._is_current(lease)), self.store.write() as tx:
             tx.break_lease("p", lease.environment, lease.token)
             self.highest[lease.environment] += 1
             self._gone(lease.environment, None)
 
     @rule(lease=given, things=THINGS)
-    def it_covers(self, lease: Lease | None, things: list[str]) -> None:
+    def it_covers(self, lease: Lease, things: list[str]) -> None:
         """All of them, or none: the transaction is undone where one is another's."""
-        if lease is None:
-            return
         mine = lease.environment
         others = [thing for thing in things if self.covers.get(thing, mine) != mine]
         wanted = [Covered(thing, thing) for thing in things]
@@ -126,6 +130,11 @@ class Leases(RuleBasedStateMachine):
             with self.store.write() as tx:
                 tx.cover(lease, wanted)
             self.covers |= dict.fromkeys(things, mine)
+
+    @rule(environment=ENVIRONMENTS, things=THINGS)
+    def whoever_has_it_covers(self, environment: str, things: list[str]) -> None:
+        if environment in self.held:
+            self.it_covers(lease=self.held[environment], things=things)
 
     # what must be true
 
@@ -141,10 +150,10 @@ class Leases(RuleBasedStateMachine):
 
     @invariant()
     def only_the_current_token_writes(self) -> None:
-        """The highest that was ever given, and no other."""
+        """The highest that was ever given, and no other; the newest few are tried."""
         with self.store.read() as tx:
             for environment, highest in self.highest.items():
-                for token in range(highest + 2):
+                for token in range(max(highest - 2, 0), highest + 2):
                     lease = self.held.get(environment)
                     with self._refused_unless(lease is not None and lease.token == token):
                         tx.check_lease("p", environment, token)
@@ -158,11 +167,12 @@ class Leases(RuleBasedStateMachine):
         purpose: str,
         lasts: timedelta | None,
         beneath: Hold | None = None,
-    ) -> Lease | None:
+    ) -> Given:
         held = self.held.get(environment)
         ends = held is not None and (held.is_hold or held.machine != machine)
         over = ends and held is not None and held.until is not None and held.until <= self.now
-        free = held is None or over or beneath is not None
+        same = held is not None and held.is_hold and held.as_hold() == beneath
+        free = held is None or over or same
         try:
             with self.store.write() as tx:
                 lease = tx.take_lease(
@@ -177,7 +187,7 @@ class Leases(RuleBasedStateMachine):
                 )
         except Locked:
             assert not free
-            return None
+            return multiple()
         assert free
         assert lease.token > self.highest[environment]
         self._gone(environment, None)
