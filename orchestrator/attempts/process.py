@@ -51,12 +51,16 @@ def carry_out(
     opened: Callable[[AttemptFolder], Order],
     executors: Mapping[StageKind, Callable[[Work], StageExecutor]],
     now: Callable[[], datetime],
+    beside: Callable[[Work], None] = lambda _: None,
 ) -> None:
-    """One attempt, whole. Every end but a crash leaves result.json."""
+    """One attempt, whole. Every end but a crash leaves result.json.
+
+    beside: goes on in a thread of its own from the start of the work, and ends with the process.
+    """
     become_subreaper()
     name = hint_name(folder.path.parent)
     try:
-        answer = _answer(folder, opened, executors, now, name)
+        answer = _answer(folder, opened, executors, now, name, beside)
     except OrchestratorError as error:
         answer = _error_answer(error)
     _record(folder, json.dumps(answer))
@@ -83,6 +87,7 @@ def _answer(
     executors: Mapping[StageKind, Callable[[Work], StageExecutor]],
     now: Callable[[], datetime],
     name: str,
+    beside: Callable[[Work], None],
 ) -> dict[str, Json]:
     order = opened(folder)
     tool_lock = FileLock.taken(folder.tool_lock)
@@ -93,8 +98,8 @@ def _answer(
     executor = executors[work.kind](work)  # before any thread: it may fork helpers of its own
     spool = Spool(folder.spool, now=now, redact=order.redactor.json, hint_name=name)
     folder.mark_started()
-    watch = threading.Thread(target=_watch, args=(folder, work), daemon=True)
-    watch.start()
+    threading.Thread(target=_watch, args=(folder, work), daemon=True).start()
+    threading.Thread(target=beside, args=(work,), daemon=True).start()
     try:
         answer = _asked(executor, work, order, spool)
     finally:

@@ -197,6 +197,7 @@ class InPlace:
 
 LEASE_LASTS = timedelta(minutes=5)
 """A lease whose holder says nothing for so long is over, for other machines than the holder's."""
+RENEW_EVERY = LEASE_LASTS / 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

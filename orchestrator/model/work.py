@@ -72,6 +72,7 @@ class Work:
     secrets: Mapping[str, str] = field(default_factory=dict)  # name -> locator, for `secrets.name`
     hidden: tuple[Secret, ...] = ()  # parts of secret texts in `spec`: secret by themselves
     may_skip: bool = False  # inputs equal the last success's and nothing above changed
+    lease_token: int = 0  # of the lease that the attempt works under, and renews; 0: of none
     where: str = ""  # "orchestrator.yaml:14", where the stage is defined
     mark: str = ""  # value of ORCHESTRATOR_ATTEMPT in every process of this attempt
     timeout: timedelta = timedelta(hours=1)

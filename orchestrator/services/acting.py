@@ -8,11 +8,9 @@ from contextlib import contextmanager
 
 from orchestrator.attempts.locks import FileLock
 from orchestrator.model.errors import Locked, OrchestratorError
-from orchestrator.model.runs import LEASE_LASTS, Lease
+from orchestrator.model.runs import LEASE_LASTS, RENEW_EVERY, Lease
 from orchestrator.services.app import App
 from orchestrator.services.holding import lock_path, plan_key, take
-
-RENEW_EVERY = LEASE_LASTS / 3
 
 
 @contextmanager

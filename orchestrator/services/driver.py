@@ -24,6 +24,7 @@ from orchestrator.model.errors import Fenced, OrchestratorError, StoreError
 from orchestrator.model.events import Recorded, RunEvent
 from orchestrator.model.runs import (
     LEASE_LASTS,
+    RENEW_EVERY,
     Action,
     Failure,
     Outcome,
@@ -36,7 +37,6 @@ from orchestrator.model.runs import (
 from orchestrator.model.values import Json
 from orchestrator.model.work import Work
 from orchestrator.ports import Transaction
-from orchestrator.services.acting import RENEW_EVERY
 from orchestrator.services.app import App
 from orchestrator.services.covering import covered_by
 from orchestrator.services.interrupts import Interrupts

@@ -104,6 +104,7 @@ def stage_order(
         secrets=locators,
         hidden=tuple(Secret(leaf) for leaf in dict.fromkeys(lookup.secrets)),
         may_skip=action is Action.APPLY and may_skip_for(digest),
+        lease_token=context.run.lease_token if key.number else 0,
         where=str(stage.position),
         mark=mark,
         timeout=timeout_of(stage),

@@ -10,8 +10,7 @@ from datetime import timedelta
 
 from orchestrator.attempts.locks import FileLock
 from orchestrator.model.errors import Locked
-from orchestrator.model.runs import LEASE_LASTS, Ticket
-from orchestrator.services.acting import RENEW_EVERY
+from orchestrator.model.runs import LEASE_LASTS, RENEW_EVERY, Ticket
 from orchestrator.services.app import Admission, App
 from orchestrator.services.holding import (
     is_driven,

@@ -28,6 +28,7 @@ from orchestrator.trust.secrets import resolve
 from orchestrator.trust.variants import why_weak
 from orchestrator.trust.vault import Keys, StoreVault
 from orchestrator.wiring.clock import SystemClock
+from orchestrator.wiring.keeping import keeping_from
 
 Executors = Mapping[StageKind, Callable[[Work], StageExecutor]]
 
@@ -72,6 +73,7 @@ def main(folder: AttemptFolder, variables: Mapping[str, str]) -> None:
         opened=lambda f: _opened(f, variables),
         executors=executors(variables),
         now=SystemClock().now,
+        beside=keeping_from(variables),
     )
 
 
