@@ -81,6 +81,20 @@ def test_a_limit_of_names_covers_only_those(tmp_path: Path, limit: str, count: i
     assert len(_things(tmp_path, limit)) == count
 
 
+def test_a_host_that_stands_in_several_places_is_one(tmp_path: Path) -> None:
+    """Its groups' variables count as well, its own count more."""
+    (tmp_path / "hosts.yaml").write_text(
+        "all:\n"
+        "  hosts: { web-1: { ansible_host: 10.0.0.1 }, db-1: { ansible_host: 10.0.0.2 } }\n"
+        "  children:\n"
+        "    web: { hosts: { web-1: }, vars: { ansible_port: 2222 } }\n"
+        "    db: { hosts: { db-1: { ansible_port: 23 } }, vars: { ansible_port: 2222 } }\n"
+        "    here: { hosts: { me: }, vars: { ansible_connection: local } }\n"
+    )
+    assert _things(tmp_path) == ["host 10.0.0.1:2222", "host 10.0.0.2:23"]
+    assert _things(tmp_path, "web") == ["host 10.0.0.1:2222"]
+
+
 def test_a_file_that_cannot_be_read_covers_nothing(tmp_path: Path) -> None:
     """It is Ansible's to complain of."""
     (tmp_path / "hosts.yaml").write_text("all: { hosts: { a: !vault x } }")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator.files.checks.environments import environment_problems
 from orchestrator.files.checks.folders import folder_problems
+from orchestrator.files.checks.hosts import host_problems
 from orchestrator.files.checks.ladder import ladder_problems
 from orchestrator.files.checks.pipelines import pipeline_problems
 from orchestrator.files.checks.policies import policy_problems
@@ -26,5 +27,6 @@ def check(collected: Collected, root: Path) -> Iterator[Problem]:
     for environment in collected.environments.values():
         yield from environment_problems(environment, collected)
     yield from stack_problems(collected, root)
+    yield from host_problems(collected, root)
     yield from ladder_problems(collected)
     yield from policy_problems(collected, root)
