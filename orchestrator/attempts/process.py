@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 from orchestrator.attempts.folder import AttemptFolder, write_whole
 from orchestrator.attempts.hints import hint, hint_name
@@ -29,8 +30,10 @@ from orchestrator.model.events import LogLine
 from orchestrator.model.runs import Action, Failure, Outcome, Status
 from orchestrator.model.values import Json, leaves, secrets_in
 from orchestrator.model.work import Work
-from orchestrator.ports import Redactor, StageExecutor
+from orchestrator.ports import Redactor, Report, StageExecutor
 from orchestrator.procs import become_subreaper, end_marked
+
+Beside: TypeAlias = Callable[[Work, Report], Callable[[], None]]
 
 WAITS_FOR_ROOM = 3600.0  # seconds
 
@@ -51,11 +54,12 @@ def carry_out(
     opened: Callable[[AttemptFolder], Order],
     executors: Mapping[StageKind, Callable[[Work], StageExecutor]],
     now: Callable[[], datetime],
-    beside: Callable[[Work], None] = lambda _: None,
+    beside: Beside = lambda *_: _nothing,
 ) -> None:
     """One attempt, whole. Every end but a crash leaves result.json.
 
-    beside: goes on in a thread of its own from the start of the work, and ends with the process.
+    beside: called before anything is started; raises where nothing may be. What it answers with
+    goes on in a thread of its own, and ends with the process.
     """
     become_subreaper()
     name = hint_name(folder.path.parent)
@@ -65,6 +69,10 @@ def carry_out(
         answer = _error_answer(error)
     _record(folder, json.dumps(answer))
     hint(name)
+
+
+def _nothing() -> None:
+    """Nothing goes on beside."""
 
 
 def _record(folder: AttemptFolder, answer: str) -> None:
@@ -87,7 +95,7 @@ def _answer(
     executors: Mapping[StageKind, Callable[[Work], StageExecutor]],
     now: Callable[[], datetime],
     name: str,
-    beside: Callable[[Work], None],
+    beside: Beside,
 ) -> dict[str, Json]:
     order = opened(folder)
     tool_lock = FileLock.taken(folder.tool_lock)
@@ -97,10 +105,11 @@ def _answer(
     work = replace(order.work, folder=folder.private, tool_lock=tool_lock.descriptor)
     executor = executors[work.kind](work)  # before any thread: it may fork helpers of its own
     spool = Spool(folder.spool, now=now, redact=order.redactor.json, hint_name=name)
-    folder.mark_started()
-    threading.Thread(target=_watch, args=(folder, work), daemon=True).start()
-    threading.Thread(target=beside, args=(work,), daemon=True).start()
     try:
+        going_on = beside(work, spool)
+        folder.mark_started()
+        threading.Thread(target=_watch, args=(folder, work), daemon=True).start()
+        threading.Thread(target=going_on, daemon=True).start()
         answer = _asked(executor, work, order, spool)
     finally:
         end_marked(work.mark, grace=work.grace if not work.cancel.harder else timedelta(0))
