@@ -189,9 +189,10 @@ def _uncertain(prepared: Prepared, pending: Pending, notes: tuple[str, ...]) -> 
 
 def _settle(prepared: Prepared, pending: Pending, report: Report) -> None:
     """Unfinished creates are taken into the state: a refresh looks for them, a destroy deletes."""
-    if not pending.ids:
+    if not pending.ids and not pending.inner:
         return
-    report(Progress(text=f"taking {len(pending.ids)} unfinished creates into the state"))
+    if pending.ids:
+        report(Progress(text=f"taking {len(pending.ids)} unfinished creates into the state"))
     adopt(prepared, pending)
 
 
@@ -209,7 +210,7 @@ def _left_pending(prepared: Prepared, answer: Answer) -> tuple[str, ...]:
 
 def _warn_of_pending(prepared: Prepared, report: Report) -> None:
     pending = pending_in(state_of(prepared) or {})
-    if pending.any:
+    if pending.ids or pending.unknown:
         text = "creates of a killed run are unfinished; the preview shows them as new"
         report(LogLine(text=text, stream="tool", severity="warning"))
 

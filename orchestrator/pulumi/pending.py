@@ -23,26 +23,38 @@ _PREFIXES = {  # providers whose ids are <prefix>-<first 12 hex digits of sha256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """Creates that may or may not have happened. ids: by URN, where the provider derives them."""
+    """Creates that may or may not have happened. ids: by URN, where the provider derives them.
+
+    inner: how many are creates of what is nothing in the world: components (the stack's own among
+    them) and providers. others: updates and deletes, which a refresh settles by itself.
+    """
 
     ids: Mapping[str, str]
     unknown: tuple[str, ...]  # URNs
+    inner: int = 0
+    others: int = 0
 
     @property
     def any(self) -> bool:
-        return bool(self.ids or self.unknown)
+        return bool(self.ids or self.unknown or self.inner or self.others)
 
 
 def pending_in(deployment: Mapping[str, Any]) -> Pending:
-    """The unfinished creates of a stack's state."""
-    urns = [
-        str(operation.get("resource", {}).get("urn", ""))
-        for operation in deployment.get("pending_operations") or ()
-        if operation.get("type") == "creating"
-    ]
-    urns = [urn for urn in urns if not type_of(urn).startswith(PROVIDER)]  # nothing in the world
+    """What a stack's state says is unfinished."""
+    operations = deployment.get("pending_operations") or ()
+    creates = [o["resource"] for o in operations if o.get("type") == "creating"]
+    urns = [str(resource["urn"]) for resource in creates if _is_in_the_world(resource)]
     known = {urn: derived for urn in urns if (derived := derived_id(urn))}
-    return Pending(ids=known, unknown=tuple(urn for urn in urns if urn not in known))
+    return Pending(
+        ids=known,
+        unknown=tuple(urn for urn in urns if urn not in known),
+        inner=len(creates) - len(urns),
+        others=len(operations) - len(creates),
+    )
+
+
+def _is_in_the_world(resource: Mapping[str, Any]) -> bool:
+    return bool(resource.get("custom")) and not type_of(resource["urn"]).startswith(PROVIDER)
 
 
 def derived_id(urn: str) -> str:
@@ -55,7 +67,8 @@ def adopted(deployment: Mapping[str, Any], pending: Pending) -> dict[str, Any]:
     """The state with the unfinished creates as resources of it, under the ids they must have.
 
     A refresh then finds out which of them exist; a destroy deletes them either way. (The CLI's own
-    `refresh --import-pending-creates` forgets them instead: 3.259.0, tried.)
+    `refresh --import-pending-creates` forgets them instead: 3.259.0, tried.) Those that are nothing
+    in the world are simply made anew.
     """
     made = [
         {**operation["resource"], "id": pending.ids[operation["resource"]["urn"]]}

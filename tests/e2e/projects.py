@@ -218,7 +218,7 @@ class Tiny:
         for begun in self.begun:
             if begun.process.poll() is None:
                 begun.kill()
-        for pid in [*self.marked(), *_of_home(self.home)]:
+        for pid in [*self.marked(), *of_home(self.home)]:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -354,7 +354,7 @@ def _environs() -> Iterator[tuple[int, bytes]]:
             continue
 
 
-def _of_home(home: Path) -> list[int]:
+def of_home(home: Path) -> list[int]:
     """Processes of ours that use that state home: warm parents and attempts."""
     wanted = f"XDG_STATE_HOME={home}".encode()
     mine = os.getpid()

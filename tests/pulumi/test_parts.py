@@ -100,6 +100,10 @@ def test_a_secret_declared_open_is_named() -> None:
     assert exposed({"o": {"deep": [MASKED]}, "n": "x"}, declared) == ("o",)
 
 
+STACK = "urn:pulumi:dev::site::pulumi:pulumi:Stack::site-dev"
+UNFINISHED = {"type": "creating", "resource": {"urn": OTHER, "custom": True}}
+
+
 def test_ids_derived_from_urns() -> None:
     """Light hosts are found by their URN; of other providers nothing is guessed."""
     assert derived_id(URN) == "host-" + hashlib.sha256(URN.encode()).hexdigest()[:12]
@@ -113,12 +117,14 @@ def test_unfinished_creates_are_adopted() -> None:
         "manifest": {},
         "resources": [{"urn": "root"}],
         "pending_operations": [
-            {"type": "creating", "resource": {"urn": URN, "inputs": inputs}},
-            {"type": "deleting", "resource": {"urn": "x"}},
-            {"type": "creating", "resource": {"urn": PROVIDER}},
+            {"type": "creating", "resource": {"urn": URN, "custom": True, "inputs": inputs}},
+            {"type": "deleting", "resource": {"urn": "x", "custom": True}},
+            {"type": "creating", "resource": {"urn": PROVIDER, "custom": True}},
+            {"type": "creating", "resource": {"urn": STACK, "custom": False}},
         ],
     }
     pending = pending_in(deployment)
+    assert (len(pending.ids), pending.unknown, pending.inner, pending.others) == (1, (), 2, 1)
     state = adopted(deployment, pending)
     assert [r["urn"] for r in state["resources"]] == ["root", URN]
     assert state["resources"][1]["id"] == derived_id(URN)
@@ -128,7 +134,7 @@ def test_unfinished_creates_are_adopted() -> None:
 
 def test_uncertain_creates_are_told_to_a_person() -> None:
     """Creates of other providers are never cleared by us; both commands are named."""
-    deployment = {"pending_operations": [{"type": "creating", "resource": {"urn": OTHER}}]}
+    deployment = {"pending_operations": [UNFINISHED]}
     text = advice(pending_in(deployment), "organization/site/dev")
     assert "1 resource may or may not exist: aws:s3/bucket:Bucket logs" in text
     assert "pulumi import --stack organization/site/dev" in text

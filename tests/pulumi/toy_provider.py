@@ -49,8 +49,14 @@ class Toy(p.Provider):
         if not request.preview:
             path = _file(request.properties, id_)
             path.with_name(path.name + f".begun-{len(list(path.parent.iterdir()))}").touch()
+            if path.exists():
+                path.with_name(path.name + ".twice").touch()
             if "early" in request.properties:  # killed before it exists
                 await asyncio.sleep(60)
+            if "until" in request.properties:  # goes on when the test lets it
+                go = Path(str(request.properties["until"].value))
+                while not go.exists():
+                    await asyncio.sleep(0.02)
             path.touch()
             if "slow" in request.properties:  # killed after
                 await asyncio.sleep(60)

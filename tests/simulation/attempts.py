@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from orchestrator.attempts.folder import AttemptFolder, write_whole
@@ -15,10 +16,19 @@ from orchestrator.attempts.locks import FileLock
 from orchestrator.attempts.spool import Spool
 from orchestrator.model.codec import encode
 from orchestrator.model.definitions import Cause
-from orchestrator.model.errors import ExecutorError
+from orchestrator.model.errors import ExecutorError, Fenced, OrchestratorError, StoreUnwritable
 from orchestrator.model.events import LogLine
-from orchestrator.model.runs import Action, Changes, Failure, Outcome, Status
+from orchestrator.model.runs import (
+    LEASE_LASTS,
+    RENEW_EVERY,
+    Action,
+    Changes,
+    Failure,
+    Outcome,
+    Status,
+)
 from orchestrator.model.values import Json
+from orchestrator.wiring.keeping import ASK_AGAIN, MARGIN
 from tests.simulation.kernel import Kernel
 from tests.simulation.pipelines import OUTPUT
 from tests.simulation.truth import Ledger, Truth
@@ -30,8 +40,15 @@ class Attempt:
     """One attempt."""
 
     def __init__(
-        self, kernel: Kernel, ledger: Ledger, folder: AttemptFolder, lock: FileLock, truth: Truth
+        self,
+        kernel: Kernel,
+        ledger: Ledger,
+        folder: AttemptFolder,
+        lock: FileLock,
+        truth: Truth,
+        renew: Callable[[], None] | None = None,
     ) -> None:
+        """renew: its run's lease, where several machines share the store. Raises Fenced."""
         self._kernel = kernel
         self._ledger = ledger
         self._folder = folder
@@ -45,6 +62,9 @@ class Attempt:
         self._events = dice.number(0, 3)
         self._proves = truth.may_skip and not dice.one_in(5)
         self._end = self._chosen_end()
+        self._renew = renew
+        self._sure_until = kernel.now
+        self._step = 0  # what was to come before a later step does not come any more
 
     def begin(self) -> None:
         self._next(self._start, 0, 1)
@@ -62,6 +82,57 @@ class Attempt:
         if self._spool is not None:
             self._spool.close()
 
+    def lose_power(self) -> None:
+        """Its machine is gone, and everything that ran there."""
+        if self.truth.lives:
+            self._dies = DEATHS[2]
+            self._die()
+        self._step += 1
+
+    # its lease
+
+    def _is_ours(self) -> bool:
+        """Whether anything may begin: as attempts really ask (wiring.keeping)."""
+        if self._renew is None:
+            return True
+        try:
+            self._renewed()
+        except OrchestratorError:
+            return False
+        self._kernel.later(RENEW_EVERY.total_seconds(), self._keep, self.truth.machine)
+        return True
+
+    def _renewed(self) -> None:
+        assert self._renew is not None
+        if self._kernel.is_cut(self.truth.machine):
+            raise StoreUnwritable("the database did not answer.")
+        self._renew()
+        self._sure_until = self._kernel.now + LEASE_LASTS - timedelta(seconds=MARGIN)
+
+    def _keep(self) -> None:
+        if not self.truth.lives or not self.truth.alive:
+            return
+        wait = RENEW_EVERY.total_seconds()
+        try:
+            self._renewed()
+        except Fenced:
+            self._fenced()
+            return
+        except OrchestratorError:
+            wait = ASK_AGAIN
+            if self._kernel.now >= self._sure_until:
+                self._fenced()
+                return
+        self._kernel.later(wait, self._keep, self.truth.machine)
+
+    def _fenced(self) -> None:
+        """Its tool is ended at once."""
+        self._say("is shut out")
+        self._step += 1
+        self.truth.cancel_seen = True
+        self._end = self._cancelled
+        self._finish()
+
     # its way
 
     def _start(self) -> None:
@@ -77,6 +148,10 @@ class Attempt:
             redact=lambda value: value,
             hint_name=str(self._folder.path.parent),
         )
+        if not self._is_ours():
+            self._end = self._refused
+            self._next(self._finish, 0, 0.1)
+            return
         self._folder.mark_started()
         self.truth.started = True
         if self._dies == DEATHS[1]:
@@ -155,11 +230,15 @@ class Attempt:
             return ""
 
     def _next(self, step: Callable[[], None], low: float, high: float) -> None:
-        def do() -> None:
-            self._kernel.changes += 1
-            step()
+        self._step += 1
+        mine = self._step
 
-        self._kernel.later(self._kernel.dice.seconds(low, high), do)
+        def do() -> None:
+            if mine == self._step:
+                self._kernel.changes += 1
+                step()
+
+        self._kernel.later(self._kernel.dice.seconds(low, high), do, self.truth.machine)
 
     def _say(self, what: str) -> None:
         self._kernel.trace(f"  {self.truth.stage}-{self.truth.number}", what)

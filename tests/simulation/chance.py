@@ -64,6 +64,8 @@ class Mood:
     acts: int  # commands that people give, besides the first
     machines: int
     breaks: bool  # people break leases
+    holds: bool = False  # people hold environments, and queue
+    trouble: int = 0  # how often a machine stands still, is cut off, or loses its power
 
 
 def mood(dice: Dice) -> Mood:
@@ -91,6 +93,8 @@ def mood(dice: Dice) -> Mood:
         death=dice.of((0, 0, 12, 4)),
         failure=dice.of((0, 12, 4)),
         acts=dice.number(0, 6),
-        machines=dice.of((1, 1, 1, 2)),
+        machines=dice.of((1, 1, 2)),
         breaks=dice.one_in(4),
+        holds=dice.one_in(3),
+        trouble=dice.of((0, 1, 2, 3)),
     )

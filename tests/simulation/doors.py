@@ -20,7 +20,15 @@ from orchestrator.attempts.locks import FileLock
 from orchestrator.model.errors import StoreUnwritable
 from orchestrator.model.runs import Run
 from orchestrator.ports import Transaction
-from orchestrator.services import driver, holding, interrupts, retrying, runs, watched
+from orchestrator.services import (
+    driver,
+    holding,
+    interrupts,
+    queueing,
+    retrying,
+    runs,
+    watched,
+)
 from orchestrator.services.sources import Sources
 from orchestrator.store.store import DatabaseStore
 from tests.simulation.attempts import hint_driver
@@ -49,6 +57,9 @@ class SimulatedStore:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         with self._inside("read"), self._store.read() as tx:
+            process = self._kernel.current
+            if process is not None and self._kernel.is_cut(process.machine):
+                raise _unwritable()
             yield tx
 
     @contextmanager
@@ -67,7 +78,11 @@ class SimulatedStore:
 
     def _fails(self) -> str:
         kernel = self._kernel
-        if kernel.current is None or not kernel.faults or not kernel.dice.one_in(kernel.mood.store):
+        if kernel.current is None or not kernel.faults:
+            return ""
+        if kernel.is_cut(kernel.current.machine):
+            return "before"
+        if not kernel.dice.one_in(kernel.mood.store):
             return ""
         when = kernel.dice.of(("before", "after"))
         kernel.trace(kernel.current.name, f"the database fails {when} the commit")
@@ -127,6 +142,7 @@ def doors(world: World) -> Iterator[None]:
             (interrupts, "hint", lambda name: hint_driver(kernel, name)),
             (watched, "end_marked", _end_marked(world)),
             (holding, "end_marked", _end_marked(world)),
+            (queueing, "time", Naps(kernel)),
             (runs, "prepared", _prepared),
             (runs, "settled", _settled(kernel)),
             (retrying, "same_environment", lambda *_: kernel.boundary("before a reopening")),
@@ -156,6 +172,19 @@ class Ear:
 
     def close(self) -> None:
         self._process.drives = ""
+
+
+class Naps:
+    """What stands in for `time` where somebody sleeps between two looks."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def sleep(self, seconds: float) -> None:
+        process = self._kernel.current
+        assert process is not None
+        self._kernel.sleep(process, seconds, polls=True)
+        self._kernel.boundary("before a look at the queue")
 
 
 _take: Callable[..., FileLock | None] = FileLock.taken.__func__  # type: ignore[attr-defined]  # the function below the classmethod

@@ -68,7 +68,7 @@ class Event:
     due: datetime
     number: int
     do: Callable[[], None] = field(compare=False)
-    what: str = field(compare=False, default="")
+    machine: str = field(compare=False, default="")  # where it happens; "" nowhere in particular
 
 
 class Kernel:
@@ -83,6 +83,8 @@ class Kernel:
         self.events: list[Event] = []
         self.current: Process | None = None
         self.changes = 0  # of anything that a waiting process may look for
+        self.still: dict[str, datetime] = {}  # machines on which nothing happens, until when
+        self.cut: dict[str, datetime] = {}  # machines that do not reach the database, until when
         self.faults = True
         self.kills: Counter[str] = Counter()
         self.passed: Counter[str] = Counter()
@@ -143,10 +145,29 @@ class Kernel:
         process.thread.start()
         return process
 
-    def later(self, seconds: float, do: Callable[[], None], what: str = "") -> None:
+    def later(self, seconds: float, do: Callable[[], None], machine: str = "") -> None:
         self._numbers += 1
         due = self.now + timedelta(seconds=seconds)
-        self.events.append(Event(due, self._numbers, do, what))
+        self.events.append(Event(due, self._numbers, do, machine))
+
+    def stand_still(self, machine: str, seconds: float) -> None:
+        """Nothing happens there meanwhile, and time passes all the same."""
+        self.still[machine] = self.now + timedelta(seconds=seconds)
+        self.trace(machine, f"stands still for {seconds:.0f} s")
+
+    def cut_off(self, machine: str, seconds: float) -> None:
+        """It does not reach the database meanwhile."""
+        self.cut[machine] = self.now + timedelta(seconds=seconds)
+        self.trace(machine, f"is cut off for {seconds:.0f} s")
+
+    def is_cut(self, machine: str) -> bool:
+        return self.faults and self.now < self.cut.get(machine, BEGINNING)
+
+    def is_still(self, machine: str) -> bool:
+        return self.now < self.still.get(machine, BEGINNING)
+
+    def _when(self, due: datetime, machine: str) -> datetime:
+        return max(due, self.still.get(machine, BEGINNING))
 
     def living(self) -> list[Process]:
         return [process for process in self.processes if process.lives]
@@ -191,11 +212,12 @@ class Kernel:
             return False
         self._let_sleep(ready)
         earliest = min(
-            [process.due for process in ready] + [event.due for event in self.events],
+            [self._when(process.due, process.machine) for process in ready]
+            + [self._when(event.due, event.machine) for event in self.events],
         )
         self.now = max(self.now, earliest)
-        events = sorted(event for event in self.events if event.due <= self.now)
-        due = [process for process in ready if process.due <= self.now]
+        events = sorted(e for e in self.events if self._when(e.due, e.machine) <= self.now)
+        due = [p for p in ready if self._when(p.due, p.machine) <= self.now]
         choice = (
             self.dice.number(0, len(events) + len(due) - 1) if len(events) + len(due) > 1 else 0
         )
@@ -209,8 +231,8 @@ class Kernel:
 
     def _let_sleep(self, ready: list[Process]) -> None:
         """Who would only see that nothing has changed is left to sleep until something may have."""
-        others = [event.due for event in self.events]
-        others += [process.due for process in ready if not process.polls]
+        others = [self._when(event.due, event.machine) for event in self.events]
+        others += [self._when(p.due, p.machine) for p in ready if not p.polls]
         for process in ready:
             if not process.polls or process.seen != self.changes:
                 continue

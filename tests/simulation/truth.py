@@ -34,6 +34,7 @@ class Truth:
     outputs: Mapping[str, str] = field(default_factory=dict)
     changed: bool = False
     cancel_seen: bool = False
+    given_up: bool = False  # recorded as lost while it was on a machine nobody heard of
 
     @property
     def name(self) -> str:
@@ -42,7 +43,7 @@ class Truth:
     @property
     def unknown(self) -> bool:
         """Nobody can know what it did to the world."""
-        return self.started and self.status in (None, Status.LOST)
+        return self.started and (self.given_up or self.status in (None, Status.LOST))
 
     @property
     def lives(self) -> bool:
