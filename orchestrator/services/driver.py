@@ -42,7 +42,7 @@ from orchestrator.services.covering import covered_by
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.orders import RunContext, StageOrder, stage_order
 from orchestrator.services.standing import Standing
-from orchestrator.services.sweeping import swept
+from orchestrator.services.sweeping import sweep
 from orchestrator.services.watched import Ended, WatchedAttempt
 
 Told: TypeAlias = RunEvent | Recorded
@@ -115,8 +115,8 @@ class Driver:
             raise
         finally:
             hints.close()
-            with contextlib.suppress(OrchestratorError, OSError):  # the next run does it
-                swept(self._app, self._run.key.pipeline, self._run.key.environment)
+        with contextlib.suppress(OrchestratorError, OSError):  # the next run does it
+            sweep(self._app, self._run.key)
         return self._run
 
     def _step(self, events: list[moves.Event]) -> None:

@@ -7,25 +7,20 @@ living until their lease is over, for the living renew it. A hold is a person's,
 
 from __future__ import annotations
 
-import contextlib
-import time
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
-from orchestrator.attempts.folder import AttemptFolder, Proof
 from orchestrator.attempts.locks import is_held
 from orchestrator.model.errors import Locked
 from orchestrator.model.runs import Lease, Run, RunKey, Ticket
 from orchestrator.ports import Transaction
-from orchestrator.procs import end_marked
 from orchestrator.services.app import App
 from orchestrator.services.machine import LOCAL, machine_of
 
 PLAN = "plan"  # the purpose of a lease under which nothing is changed
 RUN = "run "  # how the purpose of a run's lease begins
-_PATIENCE = 60.0  # seconds for an attempt that is to end at once
 
 
 class Standing(Enum):
@@ -171,33 +166,6 @@ def waits(app: App, ticket: Ticket) -> bool:
 def person(owner: str) -> str:
     """ "ana@laptop" of "ana@laptop pid 4711"."""
     return owner.partition(" pid ")[0]
-
-
-def end_dead_plan(app: App, pipeline: str, environment: str) -> None:
-    """No attempt of a plan lives on in the environment. Only under its lease. Raises Locked."""
-    key = plan_key(pipeline, environment)
-    run_folder = app.folder("attempts", pipeline) / f"{environment}-{key.number}"
-    for path in sorted(run_folder.glob("*-*")):
-        stage, _, number = path.name.rpartition("-")
-        folder = AttemptFolder(path)
-        _end(folder)
-        end_marked(f"{app.store.id}:{key}/{stage}/{number}", grace=timedelta(0))
-        folder.remove()
-    with contextlib.suppress(OSError):  # there was none
-        run_folder.rmdir()
-
-
-def _end(folder: AttemptFolder) -> None:
-    folder.ask_cancel("kill")
-    deadline = time.monotonic() + _PATIENCE
-    while folder.proof() is Proof.LIVING:
-        if time.monotonic() > deadline:
-            raise Locked(
-                f"an attempt of an earlier plan does not end: {folder.path}.",
-                holds="Nothing was started.",
-                next="End the process that holds its attempt.lock.",
-            )
-        time.sleep(0.02)
 
 
 def _key_of(lease: Lease) -> RunKey:

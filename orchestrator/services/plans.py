@@ -21,10 +21,11 @@ from orchestrator.model.runs import Action, Changes, Plan, Run, RunKey, RunStatu
 from orchestrator.model.values import Json
 from orchestrator.services.acting import held_for
 from orchestrator.services.app import App
-from orchestrator.services.holding import PLAN, end_dead_plan, plan_key
+from orchestrator.services.holding import PLAN, plan_key
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.orders import MissingOutput, RunContext, StageOrder, stage_order
 from orchestrator.services.sources import Sources, settled
+from orchestrator.services.sweeping import end_leftovers
 from orchestrator.services.watched import Ended, WatchedAttempt
 
 LOOK_EVERY = 0.05  # seconds
@@ -91,11 +92,11 @@ def _held(app: App, key: RunKey) -> Iterator[None]:
     """Neither an earlier plan's attempts nor ours live on in the environment."""
     where = key.pipeline, key.environment
     with held_for(app, *where, purpose=PLAN):
-        end_dead_plan(app, *where)
+        end_leftovers(app, *where)
         try:
             yield
         finally:
-            end_dead_plan(app, *where)
+            end_leftovers(app, *where)
 
 
 class _Planning:

@@ -31,7 +31,6 @@ from orchestrator.services.backends import backend_to_record, check_backend, che
 from orchestrator.services.begun import begun
 from orchestrator.services.driver import Driver, Listener
 from orchestrator.services.holding import (
-    end_dead_plan,
     is_driven,
     is_elsewhere,
     lock_path,
@@ -44,6 +43,7 @@ from orchestrator.services.machine import machine_of
 from orchestrator.services.orders import RunContext
 from orchestrator.services.plans import StagePlan, planned
 from orchestrator.services.sources import Sources, prepared, settled
+from orchestrator.services.sweeping import end_leftovers, sweep
 
 DEFAULT_WIDTH = 32
 """Stages of a run that may be under way at once where no `limits: { run: … }` says otherwise."""
@@ -326,6 +326,9 @@ def drive(
         tree=app.tree(run.key.pipeline, run.key.environment),
     )
     listener(begun(app, run.key))
+    if elsewhere:  # what was begun here before that machine took the run over is shut out
+        end_leftovers(app, run.key.pipeline, run.key.environment)
+        sweep(app, run.key)
     # Where a stage runs, its files were laid before; what it makes beside them is left alone.
     if not any(stage.status is Status.RUNNING for stage in runs):
         _prepare(app, run, pipeline, environment)
@@ -387,7 +390,7 @@ def _nothing_to_destroy(app: App, pipeline: Pipeline, run: Run) -> Mapping[str, 
 def _prepare(app: App, run: Run, pipeline: Pipeline, environment: Environment) -> None:
     """Nobody else is there, and the files are; else the run has ended, and its lease is free."""
     try:
-        end_dead_plan(app, pipeline.name, environment.name)
+        end_leftovers(app, pipeline.name, environment.name)
         settled(app, run, environment, pipeline)
     except OrchestratorError as error:
         _abandon(app, run, error)

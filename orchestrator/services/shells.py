@@ -17,10 +17,11 @@ from orchestrator.model.values import Json
 from orchestrator.services.acting import held_for
 from orchestrator.services.app import Admission, App
 from orchestrator.services.backends import BUILTIN
-from orchestrator.services.holding import end_dead_plan, person, plan_key
+from orchestrator.services.holding import person, plan_key
 from orchestrator.services.leases import Where
 from orchestrator.services.orders import RunContext, StageOrder, stage_order
 from orchestrator.services.runs import as_run
+from orchestrator.services.sweeping import end_leftovers
 
 _LOCK = "shell.lock"
 
@@ -41,7 +42,7 @@ def shell_order(app: App, where: Where, stage: str, words: str) -> Iterator[tupl
             return
         ours = replace(app, admission=Admission(held=True))
         with held_for(ours, *where, purpose=f"stack shell {stage}") as lease:
-            end_dead_plan(app, *where)
+            end_leftovers(app, *where)
             _tell(app, lease, stage, "stack.shell.began", words)
             try:
                 yield _order(app, run, stage, folder, lease.token), ""

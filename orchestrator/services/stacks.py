@@ -14,9 +14,9 @@ from orchestrator.ports import Transaction
 from orchestrator.services.acting import held_for
 from orchestrator.services.app import App
 from orchestrator.services.backends import BUILTIN
-from orchestrator.services.holding import end_dead_plan
 from orchestrator.services.leases import Where
 from orchestrator.services.standing import STALE
+from orchestrator.services.sweeping import end_leftovers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def restored(app: App, where: Where, stack: Stack, version: int) -> int:
     _ungated(app, where[1])
     purpose = f"stack restore {stack.name} {version}"
     with held_for(app, *where, purpose=purpose) as lease:
-        end_dead_plan(app, *where)
+        end_leftovers(app, *where)
         by = Writer(pipeline=where[0], environment=where[1], token=lease.token, run="")
         now = app.clock.now()
         update = StackUpdate(

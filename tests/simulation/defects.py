@@ -164,6 +164,36 @@ def a_broken_lease_lets_others_in() -> Iterator[None]:
 
 
 @contextmanager
+def another_machine_adopts() -> Iterator[None]:
+    """Whoever takes a run over takes its attempts for its own machine's."""
+    with patch.object(runs, "was_elsewhere", lambda *_: ""):
+        yield
+
+
+@contextmanager
+def silence_is_death() -> Iterator[None]:
+    """A machine that is not heard of at this moment counts as gone."""
+    real = holding.standing_of
+
+    def standing_of(app: Any, lease: Any) -> Any:
+        found = real(app, lease)
+        return holding.Standing.OVER if found is holding.Standing.ELSEWHERE else found
+
+    with patch.object(holding, "standing_of", standing_of):
+        yield
+
+
+@contextmanager
+def leftovers_live_on() -> Iterator[None]:
+    """Nobody looks for what another machine gave up here."""
+    with (
+        patch.object(runs, "end_leftovers", lambda *_: None),
+        patch.object(runs, "sweep", lambda *_: None),
+    ):
+        yield
+
+
+@contextmanager
 def cancel_forgotten_after_a_restart() -> Iterator[None]:
     """Whoever takes a run over hears only what is asked from now on."""
 
@@ -288,6 +318,9 @@ DEFECTS: Mapping[str, Callable[[], Any]] = {
         tokens_are_used_twice,
         no_fencing_check,
         a_broken_lease_lets_others_in,
+        another_machine_adopts,
+        silence_is_death,
+        leftovers_live_on,
         cancel_forgotten_after_a_restart,
         ready_before_its_needs,
         skips_what_is_not_proved,

@@ -22,17 +22,17 @@ from orchestrator.model.runs import Run
 from orchestrator.ports import Transaction
 from orchestrator.services import (
     driver,
-    holding,
     interrupts,
     queueing,
     retrying,
     runs,
+    sweeping,
     watched,
 )
 from orchestrator.services.sources import Sources
 from orchestrator.store.store import DatabaseStore
 from tests.simulation.attempts import hint_driver
-from tests.simulation.kernel import Kernel, Process
+from tests.simulation.kernel import BEGINNING, Kernel, Process
 
 RELEASE = "a" * 64
 STORE = "simulated"
@@ -141,7 +141,8 @@ def doors(world: World) -> Iterator[None]:
             (runs, "hint", lambda name: hint_driver(kernel, name)),
             (interrupts, "hint", lambda name: hint_driver(kernel, name)),
             (watched, "end_marked", _end_marked(world)),
-            (holding, "end_marked", _end_marked(world)),
+            (sweeping, "end_marked", _end_marked(world)),
+            (sweeping, "time", Naps(kernel)),
             (queueing, "time", Naps(kernel)),
             (runs, "prepared", _prepared),
             (runs, "settled", _settled(kernel)),
@@ -180,11 +181,14 @@ class Naps:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
+    def monotonic(self) -> float:
+        return (self._kernel.now - BEGINNING).total_seconds()
+
     def sleep(self, seconds: float) -> None:
         process = self._kernel.current
         assert process is not None
         self._kernel.sleep(process, seconds, polls=True)
-        self._kernel.boundary("before a look at the queue")
+        self._kernel.boundary("after a nap")
 
 
 _take: Callable[..., FileLock | None] = FileLock.taken.__func__  # type: ignore[attr-defined]  # the function below the classmethod

@@ -4,11 +4,13 @@ careful person takes over what was left. Then what is recorded must be what was.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,12 @@ from orchestrator.attempts.folder import AttemptFolder
 from orchestrator.core.graph import graph_of
 from orchestrator.core.selection import DOTS, select
 from orchestrator.model.errors import ExecutorError
-from orchestrator.model.runs import Action, RequestKind, Run, RunKey, RunStatus
+from orchestrator.model.runs import LEASE_LASTS, Action, RequestKind, Run, RunKey, RunStatus
 from orchestrator.services import runs
 from orchestrator.services.app import App
 from orchestrator.services.interrupts import Interrupts
-from orchestrator.services.leases import broken
+from orchestrator.services.leases import broken, give_back, hold
+from orchestrator.services.queueing import queued
 from orchestrator.services.retrying import retry
 from orchestrator.store.opening import memory_store
 from orchestrator.trust.vault import Keys, StoreVault
@@ -66,8 +69,8 @@ class Story:
     def __init__(self, seed: int, folder: Path) -> None:
         dice = Dice(seed)
         self.seed, self.folder, self.dice = seed, folder, dice
-        # Leases of other machines that are over are not taken over by themselves yet (issue 4).
-        self.mood: Mood = replace(mood(dice), machines=1)
+        self.mood: Mood = mood(dice)
+        self.machines = tuple(f"m{number + 1}" for number in range(self.mood.machines))
         self.trace = Trace()
         self.kernel = Kernel(dice, self.mood, self.trace)
         self.trace.now = lambda: self.kernel.now
@@ -81,7 +84,13 @@ class Story:
         self.ledger = Ledger(below)
         self.store = memory_store("simulated-1", folder=folder)
         self.vault = StoreVault(_keys(folder))
-        self.rules = Rules(self.store, self.ledger, pipeline)
+        self.rules = Rules(
+            self.store,
+            self.ledger,
+            pipeline,
+            self.kernel.is_still,
+            several=len(self.machines) > 1,
+        )
         self.attempts: dict[str, Attempt] = {}
         self._begun: list[Attempt] = []
         self._commands = 0
@@ -120,6 +129,10 @@ class Story:
         self._command("up", ENVIRONMENTS[0], self._up)
         for _ in range(self.mood.acts):
             self.kernel.later(self.dice.seconds(0, 120), self._some_act)
+        for _ in range(self.mood.trouble if len(self.machines) > 1 else 0):
+            self.kernel.later(self.dice.seconds(0, 200), self._some_trouble)
+            # … and somebody comes back much later
+            self.kernel.later(self.dice.seconds(200, 1500), self._some_act)
 
     def _some_act(self) -> None:
         environment = self.dice.weighed(((5, ENVIRONMENTS[0]), (1, ENVIRONMENTS[1])))
@@ -132,16 +145,39 @@ class Story:
                 (1, ("kill", self._kill)),
                 (1, ("destroy", self._destroy)),
                 (2 * self.mood.breaks, ("break", self._break)),
+                (3 * self.mood.holds, ("hold", self._hold)),
+                (2 * self.mood.holds, ("give back", self._give_back)),
+                (3 * self.mood.holds, ("up in turn", self._up_in_turn)),
             )
         )
         self._command(name, environment, act)
 
-    def _command(self, name: str, environment: str, act: Callable[[App, str], Any]) -> Process:
+    def _command(
+        self, name: str, environment: str, act: Callable[[App, str], Any], person: str = ""
+    ) -> Process:
         self._commands += 1
-        person = self.dice.of(PEOPLE)
-        app = self._app(f"{person}@m1 pid {self._commands}")
+        person = person or self.dice.of(PEOPLE)
+        up = [machine for machine in self.machines if not self.kernel.is_still(machine)]
+        machine = self.dice.of(up or self.machines)
+        app = self._app(f"{person}@home pid {self._commands}", machine)
         title = f"{name} {environment} ({self._commands})"
-        return self.kernel.spawn(title, "m1", lambda: act(app, environment))
+        return self.kernel.spawn(title, machine, lambda: act(app, environment))
+
+    def _some_trouble(self) -> None:
+        """Whatever can happen to a whole machine."""
+        machine, seconds = self.dice.of(self.machines), self.dice.seconds(30, 900)
+        what = self.dice.of(("still", "cut", "power"))
+        if what == "cut":
+            self.kernel.cut_off(machine, seconds)
+            return
+        if what == "power":
+            for process in self.kernel.living():
+                if process.machine == machine:
+                    self.kernel.kill(process, "a loss of power")
+            for attempt in self._begun:
+                if attempt.truth.machine == machine:
+                    attempt.lose_power()
+        self.kernel.stand_still(machine, seconds)
 
     def _up(self, app: App, environment: str) -> None:
         left = runs.unfinished(app, PIPELINE, environment)
@@ -194,16 +230,42 @@ class Story:
     def _break(self, app: App, environment: str) -> None:
         broken(app, (PIPELINE, environment), why="somebody thinks so", living=True)
 
+    def _hold(self, app: App, environment: str) -> None:
+        lasts = timedelta(seconds=self.dice.seconds(5, 200)) if self.dice.one_in(2) else None
+        hold(app, [(PIPELINE, environment)], why="somebody looks into it", lasts=lasts)
+
+    def _give_back(self, app: App, environment: str) -> None:
+        give_back(app, [(PIPELINE, environment)])
+
+    def _up_in_turn(self, app: App, environment: str) -> None:
+        patience = timedelta(seconds=self.dice.seconds(1, 300))
+        with queued(
+            app,
+            PIPELINE,
+            environment,
+            purpose=f"up {environment}",
+            patience=patience,
+            say=lambda _: None,
+        ) as mine:
+            self._up(mine, environment)
+
     def _heal(self) -> None:
-        """Nothing fails any more, and a careful person takes over whatever was left."""
+        """Nothing fails any more, and a careful person takes over whatever was left.
+
+        From any machine, once the leases of those that nobody hears of are over.
+        """
         self.kernel.faults = False
+        self.kernel.now += 2 * LEASE_LASTS if len(self.machines) > 1 else timedelta(0)
         for environment in ENVIRONMENTS:
-            for _ in range(3):
+            for _ in range(4):
                 left = self._newest(environment)
                 if left is None or left.status.ended:
                     break
                 self._command("wait", environment, self._wait)
                 self.kernel.run()
+            for person in PEOPLE:
+                self._command("give back", environment, self._give_back, person)
+            self.kernel.run()
 
     # the world's side
 
@@ -226,24 +288,35 @@ class Story:
         assert current is not None
         self.rules.may_begin(truth, self.kernel.processes.index(current))
         self.ledger.attempts.append(truth)
-        attempt = Attempt(self.kernel, self.ledger, folder, lock, truth)
+        renew = None if len(self.machines) == 1 else self._renewal(folder)
+        attempt = Attempt(self.kernel, self.ledger, folder, lock, truth, renew)
         self.attempts[truth.mark] = attempt  # the last of its name
         self._begun.append(attempt)
         self.trace(truth.name, "begins")
         attempt.begin()
 
-    def _truth(self, folder: AttemptFolder) -> Truth:
-        import json
-
+    def _renewal(self, folder: AttemptFolder) -> Callable[[], None]:
         work = json.loads(folder.work.read_text())
-        key = RunKey(**work["run"])
+        key, token = RunKey(**work["run"]), work["lease_token"]
+
+        def renew() -> None:
+            with self.store.write() as tx:
+                until = self.kernel.now + LEASE_LASTS
+                tx.renew_lease(key.pipeline, key.environment, token, until=until)
+
+        return renew
+
+    def _truth(self, folder: AttemptFolder) -> Truth:
+        work = json.loads(folder.work.read_text())
+        key, current = RunKey(**work["run"]), self.kernel.current
+        assert current is not None
         return Truth(
             run=str(key),
             environment=key.environment,
             stage=work["stage"],
             number=work["attempt"],
             action=Action(work["action"]),
-            machine="m1",
+            machine=current.machine,
             mark=work["mark"],
             began_at=self.kernel.now,
             may_skip=work["may_skip"],
@@ -251,13 +324,21 @@ class Story:
 
     def _end_tools(self, mark: str) -> None:
         attempt = self.attempts.get(mark)
-        if attempt is not None and attempt.truth.tool and not attempt.truth.alive:
+        here = self.kernel.current.machine if self.kernel.current else ""
+        if attempt is None or attempt.truth.machine != here:
+            return
+        if attempt.truth.tool and not attempt.truth.alive:
             attempt.end_tool()
 
     # parts
 
-    def _app(self, actor: str) -> App:
-        store: Any = SimulatedStore(self.kernel, self.store, self.folder, self._committed)
+    def _app(self, actor: str, machine: str) -> App:
+        folder = self.folder
+        if len(self.machines) > 1:
+            folder = self.folder / machine
+            folder.mkdir(exist_ok=True)
+            (folder / "machine").write_text(machine)
+        store: Any = SimulatedStore(self.kernel, self.store, folder, self._committed)
         return App(
             root=self.folder,
             project=self.project,

@@ -75,7 +75,7 @@ class Ledger:
 
     def ended(self, truth: Truth) -> None:
         """What it left behind: what stands on it is not as it was, unless it proved so."""
-        if not truth.touched:
+        if not truth.touched or truth.given_up:  # the latter was told to a person as unknown
             return
         here = truth.environment
         proved = truth.status is Status.SUCCEEDED and not truth.changed and truth.number == 1
