@@ -106,6 +106,10 @@ class StackStates(Protocol):
     def save_deployment(
         self, name: StackName, update: StackUpdate, deployment: Deployment
     ) -> None: ...
+    def add_entries(self, name: StackName, update: StackUpdate, first: int, batch: bytes) -> None:
+        """A batch of entries of the update (core.journal.folded), by the number of the first."""
+        ...
+
     def end_update(
         self, name: StackName, update: StackUpdate, *, result: str, at: datetime
     ) -> None:

@@ -16,7 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.attempts.folder import AttemptFolder
@@ -55,11 +55,6 @@ class WarmParent:
         )
         theirs.close()
 
-    def expect(self, backend: str) -> None:
-        """Attempts with that backend will come: what they need is imported while we go on."""
-        with contextlib.suppress(OSError):  # it has died: `start` finds out
-            self._socket.sendall(json.dumps({"backend": backend}).encode())
-
     def start(self, folder: AttemptFolder, variables: Mapping[str, str]) -> None:
         """The attempt of that folder lives and holds its lock.
 
@@ -97,17 +92,23 @@ class WarmParent:
 
 
 def serve(
-    descriptor: int, main: AttemptMain, ready: Callable[[str], None] = lambda _: None
+    descriptor: int,
+    main: AttemptMain,
+    ready: Callable[[AttemptFolder], None] = lambda _: None,
+    idle: Sequence[Callable[[], None]] = (),
 ) -> None:
     """The parent's loop: a request, a fork, an answer; until the controller is gone.
 
-    ready: imports what attempts with that backend need besides, before the first is forked.
+    ready: imports what an attempt needs, before it is forked. idle: what is imported, one after
+    the other, while nobody asks for anything.
     """
     requests = socket.socket(fileno=descriptor)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; attempts prove life by locks
-    gc.collect()
-    gc.freeze()
+    to_import = list(idle)
     while True:
+        while to_import and not _is_asked(requests):
+            to_import.pop(0)()
+        gc.freeze()
         try:
             message = requests.recv(1 << 20)
         except ConnectionError:
@@ -115,14 +116,17 @@ def serve(
         if not message:
             return
         request = json.loads(message)
-        if "backend" in request:
-            ready(request["backend"])
-            continue
         folder = AttemptFolder(Path(request["folder"]))
-        ready(folder.backend())
-        answer = _fork(folder, request["variables"], requests, main)
+        answer = _fork(folder, request["variables"], requests, main, ready)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # seen by the next recv
             requests.send(answer.encode())
+
+
+def _is_asked(requests: socket.socket) -> bool:
+    """Whether somebody asks for something, or is gone."""
+    poll = select.poll()
+    poll.register(requests, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _fork(
@@ -130,7 +134,12 @@ def _fork(
     variables: Mapping[str, str],
     requests: socket.socket,
     main: AttemptMain,
+    ready: Callable[[AttemptFolder], None],
 ) -> str:
+    try:
+        ready(folder)
+    except (OSError, ValueError) as error:  # there is no order, or nobody can read it
+        return f"{folder.work} cannot be read: {error}"
     lock = FileLock.taken(folder.lock)
     if lock is None:
         return f"{folder.lock} is held by another process"

@@ -70,6 +70,9 @@ SHORT_HELP = {
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over quota, read-only: nobody's mistake
 
 
+STARTS_ATTEMPTS = ("up", "destroy", "retry")
+
+
 class LazyGroup(click.Group):
     """Lists verbs without importing them (--help stays under 150 ms)."""
 
@@ -94,6 +97,10 @@ class LazyGroup(click.Group):
             close = get_close_matches(args[0], VERBS, n=1)
             hint = f" Did you mean '{close[0]}'?" if close else ""
             ctx.fail(f"No such verb '{args[0]}'.{hint}")
+        if args and args[0] in STARTS_ATTEMPTS and not {"-h", "--help"} & set(args):
+            from orchestrator.wiring.parents import begin_early
+
+            begin_early()
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature

@@ -18,6 +18,7 @@ _QUIET = {
     "PULUMI_DISABLE_CI_DETECTION": "true",
     "PULUMI_CREDENTIAL_STORE": "plaintext",  # no probing for a keychain
     "PULUMI_SUPPRESS_NEO_LINK": "true",
+    "PULUMI_JOURNALING_BATCH_PERIOD": "3",  # ms that a step waits for others; 50, for a far service
     "PULUMI_DEBUG_COMMANDS": "true",  # --client and --event-log are hidden behind it
 }
 

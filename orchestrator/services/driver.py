@@ -40,6 +40,7 @@ from orchestrator.ports import Transaction
 from orchestrator.services.app import App
 from orchestrator.services.covering import covered_by
 from orchestrator.services.interrupts import Interrupts
+from orchestrator.services.machine import machine_of
 from orchestrator.services.orders import RunContext, StageOrder, stage_order
 from orchestrator.services.standing import Standing
 from orchestrator.services.sweeping import sweep
@@ -464,6 +465,11 @@ class Driver:
             with self._app.store.read() as tx:
                 after = tx.taken_in(key, stage.stage, stage.attempts)
             self._attempts[stage.stage] = self._watched(stage.stage, stage.attempts, after)
+        if self._elsewhere:  # from here on what is begun is begun here
+            self._run = replace(self._run, machine=machine_of(self._app))
+            with self._app.store.write() as tx:
+                self._check_lease(tx)
+                tx.save_run(self._run)
 
     def _patience(self) -> float:
         wake = self._state.next_wake

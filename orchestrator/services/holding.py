@@ -98,10 +98,16 @@ def take(app: App, tx: Transaction, pipeline: str, environment: str, *, purpose:
 def regained(app: App, run: Run) -> Run:
     """The run under a lease of its own: the one it has, or a new one where that was broken.
 
-    Only for whoever drives it. Raises Locked where somebody else has the environment by now.
+    Only for whoever drives it. Raises Locked where somebody else has the environment by now. A run
+    of another machine stays that one's until what was under way there is recorded as lost; that
+    machine may have woken up and ended it, and then it is answered as it ended.
     """
-    key, here = run.key, machine_of(app)
+    key = run.key
     with app.store.write() as tx:
+        run = tx.run(key)
+        if run.status.ended:
+            return run
+        here = was_elsewhere(app, run) or machine_of(app)
         lease = tx.lease(key.pipeline, key.environment)
         if lease is not None and lease.token == run.lease_token and _of_another(app, lease):
             tx.break_lease(key.pipeline, key.environment, lease.token)  # it writes nothing more

@@ -117,8 +117,10 @@ def adopt(app: App, key: RunKey, *, listener: Listener, interrupts: Interrupts) 
             run = tx.run(key)
         if run.status.ended:
             return run
-        elsewhere = was_elsewhere(app, run)
         run = regained(app, run)
+        if run.status.ended:
+            return run
+        elsewhere = was_elsewhere(app, run)
         asked = as_run(run)
         return drive(app, run, asked, listener=listener, interrupts=interrupts, elsewhere=elsewhere)
 

@@ -282,6 +282,19 @@ class StackVersionRecord(SQLModel, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
+class StackJournalRecord(SQLModel, table=True):
+    """Entries of an update under way, compressed by zlib; folded into the state at its end."""
+
+    __tablename__ = "stack_journals"
+
+    project: str = Field(primary_key=True)
+    program: str = Field(primary_key=True)
+    stack: str = Field(primary_key=True)
+    version: int = Field(primary_key=True, sa_type=BigNumber)
+    first: int = Field(primary_key=True, sa_type=BigNumber)  # number of the first entry
+    content: bytes = Field(sa_type=LargeBinary)
+
+
 class DeploymentRecord(SQLModel, table=True):
     """A whole state, compressed by zlib, under the sha256 of the uncompressed content."""
 

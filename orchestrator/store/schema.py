@@ -18,6 +18,7 @@ REVISIONS = (
     "0002",
     "0003",
     "0004",
+    "0005",
 )  # oldest first; each has its file in migrations/versions
 HEAD = REVISIONS[-1]
 

@@ -1,22 +1,22 @@
 """In what state is each stack, who may write it, and which states are kept?
 
-Whole deployments, one per version (an update writes its version as often as it likes), stored once
-per content. Every write asks first, in its own transaction, whether its lease is still the current
-one: whoever lost it writes nothing any more.
+Each update is a version, which it writes as often as it likes (contents.py). Every write asks
+first, in its own transaction, whether its lease is still the current one: whoever lost it writes
+nothing any more.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select
 from sqlalchemy import update as update_rows
 
-from orchestrator.model.errors import Fenced, Locked, NotFound, Refused, StoreError
+from orchestrator.core.journal import folded
+from orchestrator.model.errors import Fenced, Locked, NotFound, Refused
 from orchestrator.model.stacks import (
     Deployment,
     Stack,
@@ -26,43 +26,29 @@ from orchestrator.model.stacks import (
     Writer,
 )
 from orchestrator.store import records
-from orchestrator.store.base import Part
+from orchestrator.store.contents import VERSIONS, Contents
 from orchestrator.store.leases import LEASES
 from orchestrator.store.pruning import no_longer_kept
 from orchestrator.store.schema import table
 from orchestrator.store.stack_rows import body_of, stack_of, version_of
 
 STACKS = table(records.StackRecord)
-VERSIONS = table(records.StackVersionRecord)
-DEPLOYMENTS = table(records.DeploymentRecord)
-FAST = 1  # zlib's level: a deployment is written at every step of an update
 
 
-class Stacks(Part):
+class Stacks(Contents):
     def stack(self, name: StackName) -> Stack | None:
+        """With the counts of an update under way as they are now."""
         row = self._stack_row(name)
-        return None if row is None or row.removed_at else stack_of(row)
+        return None if row is None or row.removed_at else self._counted(stack_of(row))
 
     def stacks(self) -> tuple[Stack, ...]:
         mine = (STACKS.c.project == self._project, STACKS.c.removed_at.is_(None))
         found = self._joined().where(*mine).order_by(STACKS.c.program, STACKS.c.stack)
-        return tuple(stack_of(row) for row in self._rows(found))
+        return tuple(self._counted(stack_of(row)) for row in self._rows(found))
 
     def stack_key(self, name: StackName) -> str:
         """A removed stack's as well: it opens the versions that are kept."""
         return str(self._scalar(select(STACKS.c.key).where(*self._named(STACKS, name))) or "")
-
-    def deployment(self, name: StackName, version: int = 0) -> bytes | None:
-        """Raises StoreError where the stored content is not what its digest says."""
-        here = self._named(VERSIONS, name)
-        at = (VERSIONS.c.version == version,) if version else ()
-        newest = select(VERSIONS.c.digest).where(*here, *at).order_by(VERSIONS.c.version.desc())
-        digest = self._scalar(newest.limit(1))
-        if not digest:
-            return None
-        kept = (DEPLOYMENTS.c.project == self._project, DEPLOYMENTS.c.digest == digest)
-        content = self._scalar(select(DEPLOYMENTS.c.content).where(*kept))
-        return _checked(content, digest, name)
 
     def stack_versions(self, name: StackName, *, limit: int = 1000) -> tuple[StackVersion, ...]:
         found = select(VERSIONS).where(*self._named(VERSIONS, name))
@@ -146,22 +132,17 @@ class Stacks(Part):
     def save_deployment(self, name: StackName, update: StackUpdate, deployment: Deployment) -> None:
         """Replaces what this update saved before."""
         stack = self._current(name, update)
-        digest = sha256(deployment.content).hexdigest()
-        here = (*self._named(VERSIONS, name), VERSIONS.c.version == stack.version)
-        before = self._scalar(select(VERSIONS.c.digest).where(*here))
-        if before != digest:
-            content = zlib.compress(deployment.content, FAST)
-            row = {"project": self._project, "digest": digest, "content": content}
-            self._add_once(DEPLOYMENTS, ("project", "digest"), row)
-        counts = {"resources": deployment.resources, "pending": deployment.pending}
-        self._change(update_rows(VERSIONS).where(*here), {"digest": digest} | counts)
-        if before != digest:
-            self._drop_unused({before})
+        self._keep(name, stack.version, deployment)
+
+    def add_entries(self, name: StackName, update: StackUpdate, first: int, batch: bytes) -> None:
+        stack = self._current(name, update)
+        self._add_entries(name, stack.version, first, batch)
 
     def end_update(
         self, name: StackName, update: StackUpdate, *, result: str, at: datetime
     ) -> None:
         stack = self._current(name, update)
+        self._fold(name, stack.version)
         self._end_version(name, stack.version, result=result, at=at)
         self._set(name, active=None, changed_at=at)
         self._prune(name)
@@ -209,6 +190,7 @@ class Stacks(Part):
         """An update whose writer can write no more is over. Raises Locked where it still may."""
         if stack.update is not None:
             _check_superseded(stack, stack.update, by, at)
+            self._fold(stack.name, stack.version)
             self._end_version(stack.name, stack.version, result="failed", at=at)
 
     # rows
@@ -228,10 +210,20 @@ class Stacks(Part):
         return self._row(self._joined().where(*self._named(STACKS, name)))
 
     def _stack(self, name: StackName) -> Stack:
-        stack = self.stack(name)
-        if stack is None:
+        row = self._stack_row(name)
+        if row is None or row.removed_at:
             raise NotFound(f"There is no stack {name}.")
-        return stack
+        return stack_of(row)
+
+    def _counted(self, stack: Stack) -> Stack:
+        if stack.update is None:
+            return stack
+        batches = self._batches(stack.name, stack.version)
+        if not batches:
+            return stack
+        last = self._last_version(stack.name)
+        now = folded(self._content(last.digest if last else "", stack.name), batches)
+        return replace(stack, resources=now.resources, pending=now.pending)
 
     def _last_version(self, name: StackName) -> StackVersion | None:
         return next(iter(self.stack_versions(name, limit=1)), None)
@@ -275,13 +267,6 @@ class Stacks(Part):
     def _set(self, name: StackName, **values: Any) -> None:
         self._change(update_rows(STACKS).where(*self._named(STACKS, name)), values)
 
-    def _named(self, of: Any, name: StackName) -> tuple[Any, ...]:
-        return (
-            of.c.project == self._project,
-            of.c.program == name.project,
-            of.c.stack == name.name,
-        )
-
     # what goes
 
     def _prune(self, name: StackName) -> None:
@@ -292,14 +277,6 @@ class Stacks(Part):
             here = (*self._named(VERSIONS, name), VERSIONS.c.version == version.version)
             self._change(delete(VERSIONS).where(*here))
         self._drop_unused({version.digest for version in gone})
-
-    def _drop_unused(self, digests: set[str]) -> None:
-        """Contents that no version of any stack has any more are removed."""
-        for digest in sorted(digests - {""}):
-            used = (VERSIONS.c.project == self._project, VERSIONS.c.digest == digest)
-            if self._row(select(VERSIONS.c.version).where(*used).limit(1)) is None:
-                here = (DEPLOYMENTS.c.project == self._project, DEPLOYMENTS.c.digest == digest)
-                self._change(delete(DEPLOYMENTS).where(*here))
 
 
 def _check_superseded(stack: Stack, active: StackUpdate, by: Writer, at: datetime) -> None:
@@ -315,17 +292,3 @@ def _check_superseded(stack: Stack, active: StackUpdate, by: Writer, at: datetim
         holds="Nothing was changed.",
         next="Wait for it, or cancel it.",
     )
-
-
-def _checked(stored: bytes | None, digest: str, name: StackName) -> bytes:
-    try:
-        content = zlib.decompress(stored) if stored is not None else b""
-    except zlib.error:
-        content = b""
-    if sha256(content).hexdigest() != digest:
-        raise StoreError(
-            f"the state of the stack {name} in the store is damaged ({digest[:12]}).",
-            holds="Nothing was done with it.",
-            next="Restore the store from a backup.",
-        )
-    return content

@@ -11,18 +11,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from orchestrator.attempts.folder import AttemptFolder, Proof
-from orchestrator.attempts.warm import WarmParent
+from orchestrator.attempts.folder import AttemptFolder
 from orchestrator.files.definitions import find_root, load_project, load_what_is_right
 from orchestrator.model.codec import decode
 from orchestrator.model.definitions import Environment, Pipeline, Project
-from orchestrator.model.errors import ExecutorError
 from orchestrator.ports import Store
 from orchestrator.services.app import App
-from orchestrator.services.backends import BUILTIN
 from orchestrator.store.opening import open_store
 from orchestrator.trust.vault import Keys, StoreVault
 from orchestrator.wiring.clock import SystemClock
+from orchestrator.wiring.parents import LazyParent
 from orchestrator.wiring.store_access import handed_over
 
 _LOOKED_AT = 200  # runs, where files cannot be read
@@ -42,8 +40,6 @@ def opened_app(directory: Path, *, warm: bool = False, of_runs: bool = False) ->
     try:
         root = find_root(directory)
         project, errors = load_what_is_right(root) if of_runs else (load_project(root), 0)
-        if warm and _keeps_states_in_store(project):
-            attempts.begin().expect(BUILTIN)
         store = open_store(project.id, project.store)
         if errors:
             project = _with_recorded(project, store)
@@ -75,11 +71,6 @@ def _with_recorded(project: Project, store: Store) -> Project:
     return replace(project, pipelines=pipelines, environments=environments)
 
 
-def _keeps_states_in_store(project: Project) -> bool:
-    states = (environment.state for environment in project.environments.values())
-    return any(state is None or state.backend == BUILTIN for state in states)
-
-
 def _start(
     attempts: LazyParent,
     store: Mapping[str, str],
@@ -87,36 +78,6 @@ def _start(
     variables: Mapping[str, str],
 ) -> None:
     attempts.start(folder, {**variables, **store})
-
-
-class LazyParent:
-    """The warm parent, started when it is needed and at most once."""
-
-    def __init__(self) -> None:
-        self._parent: WarmParent | None = None
-
-    def begin(self) -> WarmParent:
-        if self._parent is None:
-            self._parent = WarmParent("orchestrator.wiring.parent")
-        return self._parent
-
-    def start(self, folder: AttemptFolder, variables: Mapping[str, str]) -> None:
-        """The attempt lives. A parent that was killed is replaced, if it had not begun this one."""
-        parent = self.begin()
-        try:
-            parent.start(folder, variables)
-        except ExecutorError:
-            if folder.proof() is not Proof.NEVER_STARTED:
-                return  # it began before its parent died: whoever watches it sees how it ends
-            if not parent.has_died():
-                raise
-            self.close()
-            self._parent = None
-            self.begin().start(folder, variables)
-
-    def close(self) -> None:
-        if self._parent is not None:
-            self._parent.close()
 
 
 def tools() -> Mapping[str, Path]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 
-from orchestrator.ansible.executor import AnsibleExecutor
 from orchestrator.attempts.folder import AttemptFolder
 from orchestrator.attempts.process import Order, carry_out
 from orchestrator.core.references import resolve_spec
@@ -44,22 +43,22 @@ def executors(variables: Mapping[str, str]) -> Executors:
                 states=_states(work, variables),
             )
         ),
-        StageKind.ANSIBLE: lambda _: AnsibleExecutor(),
+        StageKind.ANSIBLE: lambda _: _ansible(),
         StageKind.COMMAND: lambda _: CommandExecutor(),
         StageKind.CHECK: lambda _: CheckExecutor(),
     }
 
 
-def ready(backend: str) -> None:
-    """The parent has imported what attempts with that backend need besides: 0.3 s, once."""
-    if backend == BUILTIN:
-        import orchestrator.wiring.states  # noqa: F401  # for the forks
+def _ansible() -> StageExecutor:
+    from orchestrator.ansible.executor import AnsibleExecutor  # 50 ms, for its own stages only
+
+    return AnsibleExecutor()
 
 
 def _states(work: Work, variables: Mapping[str, str]) -> ServiceOf | None:
     if work.stack is None or work.stack.backend != BUILTIN:
         return None
-    from orchestrator.wiring.states import states_from  # the database's libraries: as above
+    from orchestrator.wiring.states import states_from  # the database's libraries: 0.2 s
 
     return states_from(variables)
 

@@ -84,9 +84,11 @@ class Attempt:
 
     def lose_power(self) -> None:
         """Its machine is gone, and everything that ran there."""
-        if self.truth.lives:
+        if self.truth.alive:
             self._dies = DEATHS[2]
             self._die()
+        elif self.truth.tool:
+            self.end_tool()
         self._step += 1
 
     # its lease

@@ -172,6 +172,8 @@ class Rules:
         last = attempts[-1]
         if stage.attempts > last.number:
             return  # a later one was never started; the store says so
+        if stage.status is Status.UNNEEDED and self._pipeline.stages[stage.stage].once:
+            return  # it was to be tried again, and succeeded in another environment meanwhile
         left_out = (Status.BLOCKED, Status.UNNEEDED, Status.CANCELLED)
         if stage.status in left_out and self._again.get(run, -1) > self._ledger.place(last):
             return  # a person asked for more, and this time its turn did not come

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from orchestrator.core.journal import encoded
 from orchestrator.model.errors import SecretError
 from orchestrator.model.stacks import Deployment, StackName
 from orchestrator.pulumi.outputs import SECRET_MARK, SIGNATURE
@@ -31,7 +32,7 @@ def taken_in(body: Mapping[str, Any], *, raw: bytes = b"", url: str = "") -> Dep
     """
     deployment = check(body.get("version"), body.get("deployment"))
     return Deployment(
-        content=_without_place_and_time(raw, deployment, url) or _encoded(body, dict(deployment)),
+        content=_without_place_and_time(raw, deployment, url) or _encoded(body, deployment),
         resources=len(deployment.get("resources") or ()),
         pending=len(deployment.get("pending_operations") or ()),
     )
@@ -53,20 +54,22 @@ def _without_place_and_time(raw: bytes, deployment: Mapping[str, Any], url: str)
     return content if times and url.encode() not in content else b""
 
 
-def _encoded(body: Mapping[str, Any], deployment: dict[str, Any]) -> bytes:
-    manifest = deployment.get("manifest")
+def without_server(deployment: Mapping[str, Any]) -> dict[str, Any]:
+    """The deployment as it rests: no address of a server, no time."""
+    kept = dict(deployment)
+    manifest = kept.get("manifest")
     if isinstance(manifest, Mapping):
-        deployment["manifest"] = {k: v for k, v in manifest.items() if k != "time"}
-    provider = deployment.get("secrets_providers")
-    if _is_ours(provider):
-        deployment["secrets_providers"] = {"type": SERVICE}
-    kept: dict[str, Any] = {"version": body["version"], "deployment": deployment}
+        kept["manifest"] = {k: v for k, v in manifest.items() if k != "time"}
+    if _is_ours(kept.get("secrets_providers")):
+        kept["secrets_providers"] = {"type": SERVICE}
+    return kept
+
+
+def _encoded(body: Mapping[str, Any], deployment: Mapping[str, Any]) -> bytes:
+    kept: dict[str, Any] = {"version": body["version"], "deployment": without_server(deployment)}
     if body.get("features"):
         kept["features"] = body["features"]
-    try:
-        return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:  # a lone surrogate, which JSON may hold
-        return json.dumps(kept, separators=(",", ":")).encode()
+    return encoded(kept)
 
 
 def handed_out(content: bytes | None, name: StackName, *, url: str, at: datetime) -> dict[str, Any]:

@@ -14,11 +14,14 @@ _SHOWN = 5
 class BrokenDeployment(OrchestratorError):
     """A state that may not be stored, and why."""
 
-    def __init__(self, problems: tuple[str, ...]) -> None:
+    def __init__(
+        self, problems: tuple[str, ...], *, holds: str = "It was not stored.", next: str = ""
+    ) -> None:
         more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         super().__init__(
             f"This state of the stack is not whole: {'; '.join(problems[:_SHOWN])}{more}.",
-            holds="It was not stored.",
+            holds=holds,
+            next=next,
         )
         self.problems = problems
 

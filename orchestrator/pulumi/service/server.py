@@ -92,6 +92,7 @@ class _Reader(BaseHTTPRequestHandler):
             path=unquote(parts.path),
             query=dict(parse_qsl(parts.query)),
             authorization=authorization,
+            agent=self.headers.get("User-Agent", ""),
             body=body,
         )
         try:

@@ -1,7 +1,7 @@
 """Which call of the Pulumi service API is answered by what? The API over the store, without HTTP.
 
 For one operation of one attempt: whoever holds its token reads every stack of the store and writes
-those of the attempt's environment, under the attempt's lease. Whole checkpoints only.
+those of the attempt's environment, under the attempt's lease.
 Source: pkg/backend/httpstate/client of Pulumi 3.259.0.
 """
 
@@ -37,6 +37,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     authorization: str = field(default="", repr=False)
     body: bytes = field(default=b"", repr=False)
+    agent: str = ""  # the CLI's User-Agent
 
 
 class StackService:
@@ -116,6 +117,7 @@ class StackService:
                 query=request.query,
                 body=read_object(request.body),
                 raw=request.body,
+                agent=request.agent,
             )
             return act(call)
         except OrchestratorError as error:
@@ -156,6 +158,7 @@ _ONE = _UPDATE + "/(?P<id>[^/]+)"
 _ROUTES: tuple[tuple[str, re.Pattern[str], Callable[[Call], Reply]], ...] = tuple(
     (method, re.compile(path), act)
     for method, path, act in (
+        ("PATCH", _ONE + "/journalentries", updates_api.journal),
         ("PATCH", _ONE + "/checkpoint", updates_api.checkpoint),
         ("PATCH", _ONE + "/checkpointverbatim", updates_api.checkpoint_verbatim),
         ("POST", _ONE + "/events/batch", updates_api.events),

@@ -6,6 +6,7 @@ refused one, nobody can know any more what the CLI did in the world meanwhile.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,14 @@ from orchestrator.model.stacks import Deployment, Stack, StackName, StackUpdate,
 from orchestrator.ports import Store, Vault
 from orchestrator.pulumi.service.cipher import StackCipher
 from orchestrator.pulumi.service.deployments import taken_in
+from orchestrator.pulumi.service.entries import Batch
+from orchestrator.pulumi.service.integrity import BrokenDeployment, check
 
+_KEPT = "It was kept all the same, for what Pulumi did has happened."
+_MEND = (
+    "Mend it under a hold (orchestrator stack shell ENV STAGE -- pulumi state repair), or go back "
+    "to an earlier version: orchestrator stack restore"
+)
 LASTS = timedelta(minutes=5)  # what the CLI asks for; it renews after half
 
 
@@ -50,11 +58,16 @@ class States:
     base: int | None = None
     url: str = ""
     only_looks: str = ""
-    refused: str = ""
+    missing: dict[str, str] = field(default_factory=dict)
     fenced: bool = False
     updates: dict[str, Update] = field(default_factory=dict)
     imagined: dict[StackName, StackCipher] = field(default_factory=dict)
     _ciphers: dict[StackName, StackCipher] = field(default_factory=dict)
+
+    @property
+    def refused(self) -> str:
+        """Why a write of an update failed; "" where none did."""
+        return next(iter(self.missing.values()), "")
 
     def stack(self, name: StackName) -> Stack:
         """Raises NotFound in the words the CLI looks for."""
@@ -151,12 +164,25 @@ class States:
             with self.store.write() as tx:
                 tx.save_deployment(update.name, update.record, deployment)
 
+    def add(self, update: Update, batch: Batch) -> None:
+        """Entries of the journal are kept."""
+        if update.preview:
+            raise Refused("A preview saves no state.")
+        with self._guarded(f"entries from {batch.first}"), self.store.write() as tx:
+            tx.add_entries(update.name, update.record, batch.first, batch.content)
+
     def end(self, update: Update, status: str) -> None:
-        result = "succeeded" if status == "succeeded" else "failed"
+        """Raises BrokenDeployment where what it left is not whole; it is kept all the same."""
+        result = "succeeded" if status == "succeeded" and not self.missing else "failed"
+        broken: BrokenDeployment | None = None
         if not update.preview and update.status == "running":
             with self._guarded(), self.store.write() as tx:
+                broken = _broken(tx.deployment(update.name))
+                result = "failed" if broken else result
                 tx.end_update(update.name, update.record, result=result, at=self.now())
         update.status = result
+        if broken is not None:
+            raise broken
 
     def close(self) -> None:
         """Updates whose CLI is gone are over, if their lease is still good for it."""
@@ -172,8 +198,8 @@ class States:
         if self.base is not None:
             self.base = version
 
-    def _guarded(self) -> _Guard:
-        return _Guard(self)
+    def _guarded(self, what: str = "the state") -> _Guard:
+        return _Guard(self, what)
 
     def _coming(self, name: StackName) -> StackCipher:
         """The cipher of a stack that is not there: its old one, if there ever was one."""
@@ -194,9 +220,13 @@ class States:
 
 @dataclass(frozen=True, slots=True)
 class _Guard:
-    """Remembers a write that failed, until a later one succeeds: each is the whole state."""
+    """Remembers a write that failed, until the same is written after all.
+
+    A whole state makes up for every earlier one; a batch of entries for itself only.
+    """
 
     states: States
+    what: str
 
     def __enter__(self) -> None:
         pass
@@ -205,7 +235,20 @@ class _Guard:
         if self.states.fenced:
             return
         self.states.fenced = isinstance(error, Fenced)
-        self.states.refused = str(error or "")
+        if error is None:
+            self.states.missing.pop(self.what, None)
+        else:
+            self.states.missing[self.what] = str(error)
+
+
+def _broken(content: bytes | None) -> BrokenDeployment | None:
+    body = json.loads(content) if content else None
+    try:
+        if body is not None:
+            check(body.get("version"), body.get("deployment"))
+    except BrokenDeployment as error:
+        return BrokenDeployment(error.problems, holds=_KEPT, next=_MEND)
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +263,7 @@ class Call:
     query: Mapping[str, str]
     body: Mapping[str, Any]
     raw: bytes = field(default=b"", repr=False)
+    agent: str = ""
 
     def the_update(self) -> Update:
         """Raises NotFound."""

@@ -7,9 +7,10 @@ from typing import Any
 
 from orchestrator.pulumi.service.answers import DONE, Reply, refusal
 from orchestrator.pulumi.service.bodies import BadBody, texts
+from orchestrator.pulumi.service.entries import JOURNAL, batch_of
 from orchestrator.pulumi.service.states import Call, Update
 
-WHOLE_CHECKPOINTS = 0  # the API's journalVersion
+WHOLE_CHECKPOINTS = 0  # the API's journalVersion; else entries.JOURNAL
 
 
 def create(call: Call) -> Reply:
@@ -23,7 +24,8 @@ def create(call: Call) -> Reply:
 def start(call: Call) -> Reply:
     update = call.the_update()
     call.states.begin(update, texts(call.body, "tags"))
-    body: dict[str, Any] = {"version": update.version, "journalVersion": WHOLE_CHECKPOINTS}
+    journal = JOURNAL if call.body.get("journalVersion") == JOURNAL else WHOLE_CHECKPOINTS
+    body: dict[str, Any] = {"version": update.version, "journalVersion": journal}
     return Reply(200, body | _token(call, update))
 
 
@@ -37,6 +39,11 @@ def checkpoint_verbatim(call: Call) -> Reply:
     if not isinstance(body, Mapping):
         raise BadBody("untypedDeployment is missing.")
     call.states.save(call.the_update(), body)
+    return DONE
+
+
+def journal(call: Call) -> Reply:
+    call.states.add(call.the_update(), batch_of(call.body, agent=call.agent))
     return DONE
 
 
