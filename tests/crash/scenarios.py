@@ -33,7 +33,7 @@ PLAY = """\
     - name: count
       ansible.builtin.shell: echo x >> {world}/play
 """
-CHECKPOINT = "answer to PATCH stacks/site/dev/update/ID/journalentries"
+JOURNAL = "answer to PATCH stacks/site/dev/update/ID/journalentries"
 UP = ("up", "dev", "--yes")
 DESTROY = ("destroy", "dev", "--yes")
 
@@ -230,7 +230,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         Scenario(
             name="pending",
             make=_stack,
-            before=(_died(f"attempt site-1 after {CHECKPOINT} #5"),),
+            before=(_died(f"attempt site-1 after {JOURNAL} #6"),),
             act=("retry", "dev#1"),
             effects={},
             hosts=frozenset("ab"),
