@@ -25,6 +25,7 @@ from orchestrator.services.holding import is_driven
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.queueing import queued
 from orchestrator.services.retrying import retry as run_again
+from orchestrator.services.stacks import told_strays
 from orchestrator.wiring.app import opened_app
 
 Driven = Callable[[App, Screen, Interrupts], Run]
@@ -68,6 +69,8 @@ def up(
         left = _take_over(app, name, environment, screen, interrupts)
         if left is not None and left.status is RunStatus.LOST:
             return left  # nobody knew that yet: what is unknown is not repeated unasked
+        for stray in told_strays(app, (name, environment)):
+            click.echo(f"note: {stray}", err=True)
         return runs.start(
             app,
             pipeline=name,

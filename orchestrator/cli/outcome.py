@@ -123,6 +123,9 @@ def _succeeded(view: RunView, name: str) -> None:
         click.echo(f"{env} is up: {name}, {took}; {told}")
     for label, url in view.urls:
         click.echo(f"{label}: {url}")
+    for stage in view.stages:
+        for note in stage.notes:
+            click.echo(f"note: {stage.stage}: {clean(note)}", err=True)
 
 
 def _counts(stage: StageRun) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.change import pipeline_of, pipeline_option
+from orchestrator.cli.moving import export_to, import_from, passphrase
 from orchestrator.cli.settings import Settings, pass_settings
 from orchestrator.cli.tables import table
 from orchestrator.cli.words import clean
@@ -36,6 +37,10 @@ def stack() -> None:
     """The states of Pulumi stacks: every version, and back to one."""
 
 
+for _command in (import_from, export_to, passphrase):
+    stack.add_command(_command)
+
+
 @stack.command("list")
 @click.argument("environment", required=False, default="")
 @pipeline_option
@@ -45,15 +50,19 @@ def list_(settings: Settings, environment: str, pipeline: str) -> None:
     with opened_app(settings.directory, of_runs=True) as app:
         views = stack_views(app, places(app, environment, pipeline))
         several = app.several_pipelines
+        strays = {view.stack.name for view in views if view.is_stray(app)}
     if settings.json:
         for view in views:
-            click.echo(json.dumps({"v": 1, "type": "stack", **_json(view)}))
+            stray = view.stack.name in strays
+            click.echo(json.dumps({"v": 1, "type": "stack", **_json(view), "stray": stray}))
         return
     if not views:
         click.echo("No stacks in the store. `orchestrator up ENV` makes the first ones.")
         return
     head = ("ENV", "STAGE", "STACK", "VERSION", "RESOURCES", "CHANGED (UTC)", "BY")
     click.echo(table(head, [_row(view, several) for view in views]))
+    for name in sorted(map(str, strays)):
+        click.echo(f"{clean(name)}: no stage names it any more; nothing takes it away.", err=True)
 
 
 @stack.command()

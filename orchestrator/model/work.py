@@ -45,6 +45,7 @@ class StackTarget:
     passphrase: Secret  # of the stack's secrets provider
     keep: Path  # a folder of this stack's own that outlives the attempt (salt, caches)
     lease_token: int = 0  # builtin: the lease under which the state may be written
+    mirror: str = ""  # builtin: a folder that gets a copy after each update
     base_version: int | None = None  # builtin: the version an update must start from; None: any
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from orchestrator.model.errors import ExecutorError, ToolError
 from orchestrator.model.events import LogLine, Progress
@@ -17,6 +18,7 @@ from orchestrator.ports import Report
 from orchestrator.pulumi.answer import Answer, root_outputs
 from orchestrator.pulumi.cli import ask
 from orchestrator.pulumi.failures import failures_of
+from orchestrator.pulumi.mirror import mirrored
 from orchestrator.pulumi.outcome import outcome_of
 from orchestrator.pulumi.outputs import wanted_secrets
 from orchestrator.pulumi.pending import Pending, advice, pending_in
@@ -104,7 +106,7 @@ def _apply(prepared: Prepared, report: Report) -> Outcome:
         declared=work.outputs,
         revealed=secrets.read(names),
         asked_to_stop=work.cancel.reason if work.cancel.asked else "",
-        notes=(*notes, *_left_pending(prepared, answer)),
+        notes=(*notes, *_left_pending(prepared, answer), *mirrored(prepared)),
     )
 
 
@@ -133,7 +135,7 @@ def _destroy(prepared: Prepared, report: Report) -> Outcome:
     if outcome.status is Status.SUCCEEDED:
         remove_stack(prepared)
         shutil.rmtree(prepared.target.keep, ignore_errors=True)
-    return outcome
+    return replace(outcome, notes=(*outcome.notes, *mirrored(prepared)))
 
 
 def _unchanged(prepared: Prepared, report: Report) -> str:
@@ -142,7 +144,9 @@ def _unchanged(prepared: Prepared, report: Report) -> str:
         return ""
     words = ("preview", "--refresh", *_parallel(prepared))
     answer = ask(prepared.operation, words, report, live=False)
-    return "refreshed preview: no changes" if is_unchanged(answer) else ""
+    if not is_unchanged(answer) or mirrored(prepared):  # whose note is told where it is applied
+        return ""
+    return "refreshed preview: no changes"
 
 
 def _acted(prepared: Prepared, words: tuple[str, ...], report: Report) -> Answer:

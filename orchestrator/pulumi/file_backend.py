@@ -49,6 +49,20 @@ class FileStack:
         latest = body.get("checkpoint", {}).get("latest")
         return latest if isinstance(latest, Mapping) else {}
 
+    @property
+    def path(self) -> Path:
+        """Where its state file is, or would be."""
+        return self.checkpoint or (
+            self.root / ".pulumi" / "stacks" / self.project / f"{self.stack}.json"
+        )
+
+    def text_of(self, deployment: Mapping[str, Any]) -> str:
+        """A state file with that state."""
+        name = f"organization/{self.project}/{self.stack}"
+        manifest = {"time": "0001-01-01T00:00:00Z", **(deployment.get("manifest") or {})}
+        latest = {**deployment, "manifest": manifest}
+        return json.dumps({"version": 3, "checkpoint": {"stack": name, "latest": latest}}, indent=4)
+
     def make(self) -> None:
         """The stack exists, as `pulumi stack init` makes it, with no state yet."""
         if self.checkpoint is not None:

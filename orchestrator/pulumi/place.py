@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -70,6 +70,13 @@ class StoreStack:
             return {}
         found: Mapping[str, Any] = json.loads(content)["deployment"]
         return found
+
+    def kept(self) -> Iterator[Mapping[str, Any]]:
+        """The states of all versions that are kept, newest first."""
+        with self._states.store.read() as tx:
+            for version in tx.stack_versions(self.name):
+                if content := tx.deployment(self.name, version.version):
+                    yield json.loads(content)["deployment"]
 
     def replace(self, deployment: Mapping[str, Any]) -> None:
         """The state is this one. Raises BrokenDeployment, Fenced, Locked."""

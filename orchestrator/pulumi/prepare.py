@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from orchestrator.model.definitions import PulumiSpec
 from orchestrator.model.errors import ToolError
@@ -60,6 +61,8 @@ class Prepared:
     target: StackTarget
     file: StackFile
     place: StackPlace | None
+    program: Program
+    base: Mapping[str, Any]  # the project's own settings of the stack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +105,20 @@ def prepare(work: Work, around: Surroundings, at: Served | None = None) -> Prepa
     program = read_program(work.project, spec.project, around.read_yaml)
     own = _own_interpreter(program, spec, work, around)
     place = _place(target, program, at)
-    file = _stack_file(work, around, spec, target, program, place)
+    base = stack_settings(program, target.name, around.read_yaml)
+    file = _stack_file(work, spec, target, program, base, place)
     access = at.access(work.folder) if at else {}
     operation = _operation(work, around, program, target, file, own, access)
     _set_late_secrets(operation, file)
-    return Prepared(operation=operation, spec=spec, target=target, file=file, place=place)
+    return Prepared(
+        operation=operation,
+        spec=spec,
+        target=target,
+        file=file,
+        place=place,
+        program=program,
+        base=base,
+    )
 
 
 def _place(target: StackTarget, program: Program, at: Served | None) -> StackPlace | None:
@@ -117,13 +129,12 @@ def _place(target: StackTarget, program: Program, at: Served | None) -> StackPla
 
 def _stack_file(
     work: Work,
-    around: Surroundings,
     spec: PulumiSpec,
     target: StackTarget,
     program: Program,
+    base: Mapping[str, Any],
     place: StackPlace | None,
 ) -> StackFile:
-    base = stack_settings(program, target.name, around.read_yaml)
     if isinstance(place, StoreStack):
         return write_with_store_key(
             work.folder,

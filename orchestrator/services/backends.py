@@ -15,11 +15,12 @@ def check_backend(app: App, pipeline: str, environment: Environment) -> None:
     """Raises Refused where following `state:` would leave the stacks that are there behind."""
     asked = environment.state.backend if environment.state else ""
     where = environment.positions.get("state", environment.position)
-    if environment.state is not None and environment.state.mirror:
+    if environment.state is not None and environment.state.mirror and asked != BUILTIN:
         raise Refused(
-            f"a mirror of the states of {environment.name} ({where}) is not part of this version.",
+            f"only states in the store are mirrored, and those of {environment.name} lie in "
+            f"'{asked}' ({where}).",
             holds="Nothing was started.",
-            next="Leave `mirror:` out.",
+            next="Leave `mirror:` out, or say `backend: builtin`.",
         )
     with app.store.read() as tx:
         recorded = tx.backend(pipeline, environment.name)
@@ -29,8 +30,17 @@ def check_backend(app: App, pipeline: str, environment: Environment) -> None:
             f"{environment.name} keeps its stacks in '{recorded}', but its `state:` now says "
             f"'{asked}' ({where}).",
             holds="Nothing was started; the stacks are where they were.",
-            next="Put `state:` back, or move the stacks first.",
+            next=_how_to_move(environment.name, recorded, asked),
         )
+
+
+def _how_to_move(name: str, recorded: str, asked: str) -> str:
+    back = "Put `state:` back, or move the stacks: orchestrator stack "
+    if recorded == BUILTIN:
+        return f"{back}export-to {asked} {name}"
+    if asked == BUILTIN:
+        return f"{back}import-from {recorded.partition('@')[0]} {name}"
+    return f"{back}import-from {recorded} {name}, then stack export-to {asked} {name}"
 
 
 def check_place(app: App, environment: Environment, recorded: str | None) -> None:

@@ -257,4 +257,11 @@ def _stack(app: App, context: RunContext, stage: Stage, spec: PulumiSpec) -> Sta
         passphrase=Secret(app.vault.derive("pulumi passphrase")),
         keep=app.folder("stacks", "kept", key.pipeline, key.environment, stage.name),
         lease_token=context.run.lease_token,
+        mirror=_mirror(app, context.environment),
     )
+
+
+def _mirror(app: App, environment: Environment) -> str:
+    """The folder, absolute; a relative one is the project's."""
+    mirror = environment.state.mirror if environment.state else ""
+    return str(app.root / Path(mirror).expanduser()) if mirror else ""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
+from orchestrator.model.definitions import PulumiSpec
 from orchestrator.model.errors import NotFound, Refused
 from orchestrator.model.runs import LEASE_LASTS
 from orchestrator.model.stacks import Deployment, Stack, StackUpdate, StackVersion, Writer
@@ -27,6 +28,17 @@ class StackView:
     stages: tuple[str, ...]
     last: StackVersion | None
 
+    def is_stray(self, app: App) -> bool:
+        """Whether it holds something, and no stage of the pipeline names it any more."""
+        found = self.stack
+        pipeline = app.project.pipelines.get(found.pipeline)
+        stages = pipeline.stages if pipeline is not None else {}
+        specs = [stages[name].spec for name in self.stages if name in stages]
+        named = {
+            str(spec.stack or found.environment) for spec in specs if isinstance(spec, PulumiSpec)
+        }
+        return bool(found.resources) and found.name.name not in named
+
 
 def stack_views(app: App, where: Sequence[Where]) -> tuple[StackView, ...]:
     """Those of environments that keep their stacks in the store, by name."""
@@ -36,6 +48,18 @@ def stack_views(app: App, where: Sequence[Where]) -> tuple[StackView, ...]:
             for stack in tx.stacks()
             if (stack.pipeline, stack.environment) in where
         )
+
+
+def told_strays(app: App, where: Where) -> tuple[str, ...]:
+    """A sentence for each stack that nobody would change or take away any more."""
+    return tuple(
+        f"the stack {view.stack.name} ({view.stack.resources} resources, last of stage "
+        f"{', '.join(view.stages) or 'none'}) is in {where[1]}, and no stage names it any more: "
+        "nothing changes it or takes it away. Put its stage back, or move it (orchestrator stack "
+        "list)."
+        for view in stack_views(app, [where])
+        if view.is_stray(app)
+    )
 
 
 def stack_at(app: App, where: Where, stage: str) -> Stack:
@@ -79,7 +103,7 @@ def restored(app: App, where: Where, stack: Stack, version: int) -> int:
 
     Raises Locked where somebody is at work there; NotFound where that version is not kept.
     """
-    _ungated(app, where[1])
+    ungated(app, where[1])
     purpose = f"stack restore {stack.name} {version}"
     with held_for(app, *where, purpose=purpose) as lease:
         end_leftovers(app, *where)
@@ -96,7 +120,7 @@ def restored(app: App, where: Where, stack: Stack, version: int) -> int:
             new = tx.begin_update(stack.name, update, base=None)
             tx.save_deployment(stack.name, update, _deployment(content))
             tx.end_update(stack.name, update, result="succeeded", at=now)
-            _not_skipped(tx, where, stack)
+            not_skipped(tx, where, _view(tx, stack).stages)
             tx.audit(
                 actor=app.actor,
                 verb="stack.restored",
@@ -107,15 +131,15 @@ def restored(app: App, where: Where, stack: Stack, version: int) -> int:
     return new
 
 
-def _not_skipped(tx: Transaction, where: Where, stack: Stack) -> None:
+def not_skipped(tx: Transaction, where: Where, stages: Sequence[str]) -> None:
     """Equal inputs prove nothing of a state that somebody put there: the stages run again."""
-    stages = _view(tx, stack).stages
     for here in tx.in_place(*where):
         if here.stage in stages and not here.inputs_digest.startswith(STALE):
             tx.put_in_place(replace(here, inputs_digest=STALE + here.inputs_digest))
 
 
-def _ungated(app: App, environment: str) -> None:
+def ungated(app: App, environment: str) -> None:
+    """Raises Refused where nothing may be changed by hand."""
     if app.project.environments[environment].gate:
         raise Refused(
             f"{environment} has a gate: nothing is changed there by hand.",

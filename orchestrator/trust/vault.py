@@ -13,10 +13,11 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ _FORM = "v1"
 _CONTEXT = b"orchestrator sealed value v1"
 _NONCE = 12  # bytes, NIST SP 800-38D: random nonces of 96 bits
 _KEY = 32
+_SEALED = re.compile(r"v1:([0-9a-f]{8}):[A-Za-z0-9+/=]{20,}")
 _EXACT = 2**53 - 1  # RFC 8785 numbers are doubles; integers beyond this have no canonical form
 
 
@@ -62,6 +64,24 @@ class Keys:
     def load(cls, path: Path) -> Keys:
         """The keys in a file. Raises SecretError: missing, readable by others, not keys."""
         return _keys_of(_read_private(path), path)
+
+    def rotated(self) -> Keys:
+        """With a new key that seals from now on; the file holds both before this returns."""
+        current = secrets.token_hex(4)
+        sealing = {**self.sealing, current: secrets.token_bytes(_KEY)}
+        return self._written(replace(self, current=current, sealing=sealing))
+
+    def without_old(self) -> Keys:
+        """With the current key only, in the file as well: what others sealed stays shut."""
+        current = {self.current: self.sealing[self.current]}
+        return self._written(replace(self, sealing=current))
+
+    def _written(self, keys: Keys) -> Keys:
+        new = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
+        _write_new(new, _text_of(keys))
+        new.rename(self.path)
+        _sync(self.path.parent)
+        return keys
 
 
 class StoreVault:
@@ -98,6 +118,16 @@ class StoreVault:
             ) from error
         value: Json = json.loads(plain)
         return value
+
+    def resealed(self, text: str) -> str:
+        """The text with every sealed value in it under the current key. Raises SecretError."""
+
+        def anew(found: re.Match[str]) -> str:
+            key_id = found.group(1)
+            known = key_id in self._keys.sealing and key_id != self._keys.current
+            return self.seal(self.open(found.group())) if known else found.group()
+
+        return _SEALED.sub(anew, text)
 
     def keyed_hash(self, value: Json) -> str:
         """HMAC-SHA256 over RFC 8785 JSON, in hex: equality without showing the value.
@@ -196,7 +226,11 @@ def _write_new(path: Path, text: bytes) -> None:
         ) from None
     finally:
         temporary.unlink()
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:

@@ -1,0 +1,113 @@
+"""Do stacks move between the store and other backends, and does nothing change by it?"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Make
+from tests.e2e.projects import Tiny, files_with
+from tests.e2e.test_builtin_state import a_site
+from tests.needs import needs_pulumi
+
+pytestmark = [pytest.mark.slow, needs_pulumi]
+WORD = {"WORD": "open sesame"}
+
+
+def at(tiny: Tiny, state: str) -> None:
+    tiny.environment("dev", f"state: {state}\nsecrets: {{ word: 'env://WORD' }}\n")
+
+
+def up(tiny: Tiny) -> str:
+    """What it says at the end. Fails where it does not succeed."""
+    answer = tiny.ask("-q", "up", "dev", "--yes", variables=WORD)
+    assert answer.code == 0, answer.all
+    return answer.out
+
+
+def test_there_and_back(make: Make, tmp_path: Path) -> None:
+    """From files into the store and out again: at each place the next `up` changes nothing."""
+    tiny = make()
+    a_site(tiny)
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    first, second = (f"file://{tmp_path}/{name}" for name in ("first", "second"))
+    at(tiny, first)
+    up(tiny)
+    at(tiny, "builtin")
+    refused = tiny.ask("up", "dev", "--yes", variables=WORD)
+    assert refused.code == 10
+    assert f"orchestrator stack import-from {first} dev" in refused.err
+    moved = tiny.ask("stack", "import-from", first, "dev", "--yes")
+    assert moved.code == 0, moved.all
+    assert "dev keeps its stacks in 'builtin' now" in moved.out
+    assert "nothing changed" in up(tiny)
+    assert tiny.rows("select stack, version from stacks") == [("dev", 2)]
+    again = tiny.ask("stack", "import-from", first, "dev", "--yes")
+    assert again.code == 10
+    assert "which is not overwritten" in again.err
+    at(tiny, second)
+    refused = tiny.ask("up", "dev", "--yes", variables=WORD)
+    assert f"orchestrator stack export-to {second} dev" in refused.err
+    moved = tiny.ask("stack", "export-to", second, "dev", "--yes")
+    assert moved.code == 0, moved.all
+    assert "nothing changed" in up(tiny)
+    assert tiny.rows("select removed_at is null from stacks") == [(0,)]
+    assert files_with(tmp_path, [b"open sesame"]) == []
+    verbs = [verb for (verb,) in tiny.rows("select verb from audit where verb like 'stack.%'")]
+    assert verbs == ["stack.moved_in", "stack.moved_out"]
+    destroyed = tiny.ask("destroy", "dev", "--yes", variables=WORD)
+    assert destroyed.code == 0, destroyed.all
+
+
+def test_what_cannot_be_moved_is_left_alone(make: Make, tmp_path: Path) -> None:
+    """Nothing there, a passphrase that is not ours, a state that is broken: each in our words."""
+    tiny = make()
+    a_site(tiny)
+    there = tmp_path / "there"
+    there.mkdir()
+    url = f"file://{there}"
+    nothing = tiny.ask("stack", "import-from", url, "dev", "--yes")
+    assert nothing.code == 10
+    assert f"{url} has none of site/dev" in nothing.err
+    away = tiny.ask("stack", "import-from", f"file://{tmp_path}/not-there", "dev", "--yes")
+    assert away.code != 0
+    assert "Traceback" not in away.all
+    at(tiny, url)
+    up(tiny)
+    foreign = tiny.ask(
+        "stack",
+        "import-from",
+        url,
+        "dev",
+        "--yes",
+        variables={"PULUMI_CONFIG_PASSPHRASE": "another"},
+    )
+    assert foreign.code != 0
+    assert "incorrect passphrase" in foreign.err
+    file = there / ".pulumi/stacks/site/dev.json"
+    body = json.loads(file.read_text())
+    resources = body["checkpoint"]["latest"]["resources"]
+    resources.append({"urn": resources[0]["urn"].replace("::site-dev", "::b"), "type": "a:b:C"})
+    resources[-1]["parent"] = "urn:pulumi:dev::site::a:b:C::gone"
+    file.write_text(json.dumps(body))
+    broken = tiny.ask("stack", "import-from", url, "dev", "--yes")
+    assert broken.code != 0
+    assert "which is not in it" in broken.err or "refers to" in broken.err, broken.all
+    assert tiny.rows("select count(*) from stacks") == [(0,)]
+    assert tiny.rows("select count(*) from leases where held") == [(0,)]
+    assert tiny.rows("select backend from backends") == [(url,)]
+
+
+def test_a_stack_that_no_stage_names_is_told(make: Make) -> None:
+    """A changed `stack:` leaves the old one behind, which `up` and `stack list` say."""
+    tiny = make()
+    a_site(tiny)
+    up(tiny)
+    text = (tiny.root / "orchestrator.yaml").read_text()
+    tiny.write("orchestrator.yaml", text.replace('"project": ', '"stack": "other", "project": '))
+    answer = tiny.ask("up", "dev", "--yes", variables=WORD)
+    assert answer.code == 0, answer.all
+    assert "the stack site/dev (1 resources" in answer.err, answer.err
+    listed = tiny.ask("stack", "list")
+    assert "site/dev: no stage names it any more" in listed.err, listed.all
