@@ -15,6 +15,7 @@ from orchestrator.cli.outcome import exit_code, finished
 from orchestrator.cli.planning import plan_text
 from orchestrator.cli.screens import Screen, screen_for
 from orchestrator.cli.settings import Settings, pass_settings
+from orchestrator.cli.words import clean
 from orchestrator.files.definitions import find_root
 from orchestrator.model.errors import Locked, UsageError
 from orchestrator.model.runs import Action, RequestKind, Run, RunKey, RunStatus
@@ -149,6 +150,12 @@ def destroy(
 @click.argument("run")
 @click.option("--from", "from_stage", default="", help="This stage and all after it, again.")
 @click.option("--failed-hosts", is_flag=True, help="Ansible: only hosts that failed.")
+@click.option(
+    "--lost",
+    multiple=True,
+    metavar="STAGE=again|done",
+    help="What you found out about a stage of which nobody knows what it did.",
+)
 @wait_option
 @held_option
 @pass_settings
@@ -157,10 +164,12 @@ def retry(
     run: str,
     from_stage: str,
     failed_hosts: bool,
+    lost: tuple[str, ...],
     patience: timedelta | None,
     held: bool,
 ) -> None:
     """Go on with RUN from where it failed, with the outputs recorded so far."""
+    words = _words(lost)
 
     def drive(app: App, screen: Screen, interrupts: Interrupts) -> Run:
         key = app.key(run)
@@ -172,6 +181,8 @@ def retry(
             key,
             from_stage=from_stage,
             failed_hosts=failed_hosts,
+            words=words,
+            say=lambda text: click.echo(clean(text), err=True),
             listener=screen,
             interrupts=interrupts,
         )
@@ -208,6 +219,16 @@ def cancel(settings: Settings, run: str, kill: bool) -> None:
         return _followed(app, run, screen, interrupts)
 
     _carried_out(settings, drive, cancelled_is_well=True, of_runs=True)
+
+
+def _words(lost: tuple[str, ...]) -> dict[str, str]:
+    words: dict[str, str] = {}
+    for each in lost:
+        stage, _, word = each.partition("=")
+        if word not in ("again", "done"):
+            raise UsageError(f"--lost {each}: say {stage or 'STAGE'}=again or {stage}=done.")
+        words[stage] = word
+    return words
 
 
 def pipeline_of(app: App, name: str) -> str:

@@ -12,6 +12,8 @@ from orchestrator.cli.words import changes, clean, duration
 from orchestrator.model.codec import encode
 from orchestrator.model.runs import Action, Run, RunStatus, StageRun, Status
 from orchestrator.services.app import App
+from orchestrator.services.runs import as_run
+from orchestrator.services.settling import Way, settlements
 from orchestrator.services.views import RunView, run_view, shown_run
 
 _CODES = {
@@ -53,6 +55,11 @@ def failure_text(app: App, view: RunView, stage: StageRun) -> str:
     name = app.spoken(view.run.key)
     if stage.status is Status.LOST:
         lines = [f"? {stage.stage}   {stage.kind.value}  {took}   lost: {clean(stage.reason)}"]
+        lines += [
+            f"  to settle it: {each.way.value}; {clean(each.why)}"
+            for each in settlements(app, view.run, as_run(view.run)[0], view.stages)
+            if each.stage == stage.stage
+        ]
         return "\n".join([*lines, f"  what it told: orchestrator logs {name} {stage.stage}"])
     hosts = stage.hosts
     bad = [host for host, state in hosts.items() if state in ("failed", "unreachable")]
@@ -83,12 +90,18 @@ def next_commands(app: App, view: RunView) -> str:
             f"orchestrator logs {name} {failed[0].stage}" + (f" --host {host}" if host else "")
         )
     if run.status in (RunStatus.FAILED, RunStatus.LOST, RunStatus.CANCELLED):
-        lines.append(f"orchestrator retry {name}")
+        lines.append(f"orchestrator retry {name}{_words(app, view)}")
         if failed and any(s in ("failed", "unreachable") for s in failed[0].hosts.values()):
             lines.append(f"orchestrator retry {name} --failed-hosts")
         lines += _with_new_files(app, run)
     lines.append(f"orchestrator status {name}")
     return "\n".join(f"{'next:' if i == 0 else '     '} {line}" for i, line in enumerate(lines))
+
+
+def _words(app: App, view: RunView) -> str:
+    """What a person has to say of lost stages."""
+    found = settlements(app, view.run, as_run(view.run)[0], view.stages)
+    return "".join(f" --lost {each.stage}=again|done" for each in found if each.way is Way.PERSON)
 
 
 def up_command(app: App, pipeline: str, environment: str) -> str:

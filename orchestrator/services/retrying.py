@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
 
 from orchestrator.attempts.locks import FileLock
 from orchestrator.core.graph import graph_of
 from orchestrator.core.selection import select
 from orchestrator.model.definitions import Pipeline, When
 from orchestrator.model.errors import Locked, Refused
+from orchestrator.model.events import RunEvent
 from orchestrator.model.runs import Action, Run, RunKey, RunStatus, StageRun, Status
+from orchestrator.model.values import Json
 from orchestrator.services.app import App
 from orchestrator.services.driver import Listener
 from orchestrator.services.holding import lock_path, take
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.machine import machine_of
 from orchestrator.services.runs import as_run, drive
+from orchestrator.services.settling import Settlement, Way, must_be_settled, settlements
 from orchestrator.services.sources import same_environment
 
 
@@ -27,13 +31,17 @@ def retry(
     *,
     from_stage: str = "",
     failed_hosts: bool = False,
+    words: Mapping[str, str] | None = None,
+    say: Callable[[str], None] = lambda _: None,
     listener: Listener,
     interrupts: Interrupts,
 ) -> Run:
     """The run goes on from the stages that did not succeed, with the outputs recorded so far.
 
     from_stage: that stage and all that depend on it run again as well. failed_hosts: Ansible
-    stages run only the hosts that failed or were not reached. Raises Locked where the run has not
+    stages run only the hosts that failed or were not reached. words: what a person says of lost
+    stages (settling.settlements); say: told how each is settled, before anything is begun. Raises
+    Locked where the run has not
     ended, Refused where it succeeded, is not the environment's newest, or its environment's files
     changed since.
     """
@@ -42,10 +50,17 @@ def retry(
         newest = tx.runs(pipeline=key.pipeline, environment=key.environment, limit=1)[0]
     _may_retry(app, run, newest, from_stage)
     asked = as_run(run)
+    settled = settlements(app, run, asked[0], stages, words)
+    must_be_settled(app.spoken(key), settled)
+    for each in settled:
+        say(f"{each.stage} was lost: {each.way.value}; {each.why}.")
+    stages = _as_settled(stages, settled)
     again = _again(asked[0], run.action, stages, from_stage)
     hosts = _failed_hosts(stages) if failed_hosts else {}
+    for stage, names in hosts.items():
+        say(f"{stage}: only {', '.join(names)}.")
     same_environment(app, run, asked[1], asked[0])
-    run, lock = _reopened(app, run, again)
+    run, lock = _reopened(app, run, again, settled, hosts)
     with closing(lock):
         return drive(app, run, asked, listener=listener, interrupts=interrupts, only_hosts=hosts)
 
@@ -107,7 +122,23 @@ def _failed_hosts(stages: Sequence[StageRun]) -> dict[str, tuple[str, ...]]:
     return {stage: hosts for stage, hosts in chosen.items() if hosts}
 
 
-def _reopened(app: App, run: Run, stages: Sequence[StageRun]) -> tuple[Run, FileLock]:
+def _as_settled(stages: Sequence[StageRun], settled: Sequence[Settlement]) -> tuple[StageRun, ...]:
+    done = {each.stage: each.why for each in settled if each.way is Way.DONE}
+    return tuple(
+        replace(stage, status=Status.SUCCEEDED, reason=f"settled: {done[stage.stage]}")
+        if stage.stage in done
+        else stage
+        for stage in stages
+    )
+
+
+def _reopened(
+    app: App,
+    run: Run,
+    stages: Sequence[StageRun],
+    settled: Sequence[Settlement],
+    hosts: Mapping[str, tuple[str, ...]],
+) -> tuple[Run, FileLock]:
     key, now = run.key, app.clock.now()
     lock = FileLock.taken(lock_path(app, key))
     if lock is None:
@@ -133,5 +164,21 @@ def _reopened(app: App, run: Run, stages: Sequence[StageRun]) -> tuple[Run, File
         tx.forget_requests(key)  # they were heard when they were asked; the audit keeps them
         for stage in stages:
             tx.save_stage_run(stage)
-        tx.audit(actor=app.actor, verb="run.retried", subject=str(key), at=now, body={})
+        for each in settled:
+            tx.add_run_event(key, _happened(run, each.stage, "stage.settled", now, each.body()))
+        chosen: dict[str, Json] = {stage: list(names) for stage, names in hosts.items()}
+        for name, names in hosts.items():
+            body: dict[str, Json] = {"hosts": list(names)}
+            tx.add_run_event(key, _happened(run, name, "stage.narrowed", now, body))
+        tx.audit(
+            actor=app.actor,
+            verb="run.retried",
+            subject=str(key),
+            at=now,
+            body={"settled": [each.body() for each in settled], "only_hosts": chosen},
+        )
     return run, lock
+
+
+def _happened(run: Run, stage: str, type_: str, at: datetime, body: Mapping[str, Json]) -> RunEvent:
+    return RunEvent(type=type_, run=str(run.key), at=at, stage=stage, body=body)

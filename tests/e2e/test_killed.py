@@ -260,7 +260,16 @@ def test_a_killed_attempt_is_lost(make: Make, world: Path) -> None:
     assert "orchestrator logs dev#1 middle" in answer.err
     assert "orchestrator retry dev#1" in answer.err
     tiny.let("middle")
-    assert tiny.ask("retry", "dev#1").code == 0  # a person may say so
+    blind = tiny.ask("retry", "dev#1")
+    assert blind.code == 10
+    assert "nobody knows what became of middle" in blind.err
+    assert "--lost middle=again" in blind.err
+    assert tiny.counts("middle", "last") == [1, 0]
+    said = tiny.ask("retry", "dev#1", "--lost", "middle=again")
+    assert said.code == 0, said.err
+    assert "middle was lost: again" in said.err
+    ((body,),) = tiny.rows("select body from audit where verb = 'run.retried'")
+    assert '"stage":"middle","way":"again"' in body
     assert tiny.counts("middle", "last") == [2, 1]
 
 

@@ -17,8 +17,17 @@ from typing import Any
 from orchestrator.attempts.folder import AttemptFolder
 from orchestrator.core.graph import graph_of
 from orchestrator.core.selection import DOTS, select
+from orchestrator.model.definitions import StageKind
 from orchestrator.model.errors import ExecutorError
-from orchestrator.model.runs import LEASE_LASTS, Action, RequestKind, Run, RunKey, RunStatus
+from orchestrator.model.runs import (
+    LEASE_LASTS,
+    Action,
+    RequestKind,
+    Run,
+    RunKey,
+    RunStatus,
+    Status,
+)
 from orchestrator.services import runs
 from orchestrator.services.app import App
 from orchestrator.services.interrupts import Interrupts
@@ -210,7 +219,13 @@ class Story:
         if newest.status in (RunStatus.RUNNING, RunStatus.SUCCEEDED):
             return
         self.rules.asked_again(str(newest.key))
-        retry(app, newest.key, **self._ears())
+        retry(app, newest.key, words=self._words(newest.key), **self._ears())
+
+    def _words(self, key: RunKey) -> Mapping[str, str]:
+        """Whoever looks finds out that it is to be done again; of Pulumi the state tells."""
+        with self.store.read() as tx:
+            lost = [s for s in tx.stage_runs(key) if s.status is Status.LOST]
+        return {s.stage: "again" for s in lost if s.kind is not StageKind.PULUMI}
 
     def _cancel(self, app: App, environment: str) -> None:
         self._stop(app, environment, RequestKind.CANCEL)
