@@ -26,7 +26,14 @@ from orchestrator.ansible.rows import plan_of
 from orchestrator.ansible.targets import all_there_is, expected_hosts, listed_inventory
 from orchestrator.ansible.unsafe import write_private
 from orchestrator.ansible.vault import VaultServer
-from orchestrator.ansible.verdict import Expected, outcome_of, stopped_outcome, summaries
+from orchestrator.ansible.verdict import (
+    Expected,
+    code_of,
+    outcome_of,
+    stopped_outcome,
+    summaries,
+    was_done,
+)
 from orchestrator.model.definitions import AnsibleSpec, Skip
 from orchestrator.model.errors import DefinitionError
 from orchestrator.model.positions import Position, Problem
@@ -174,8 +181,11 @@ def _stopped_plan(work: Work) -> Plan:
 def _apply(ready: _Ready, report: Report) -> Outcome:
     work = ready.work
     answer = _ask(ready, report)
-    if work.cancel.asked:
+    if work.cancel.asked and not was_done(answer.heard):
         outcome = stopped_outcome(work, answer.heard)
+    elif work.cancel.asked:  # in its recap: what happened is known, and all of it has
+        code = code_of(answer.heard, answer.code)
+        outcome = outcome_of(work, answer.heard, code, Expected(), answer.listener.place)
     elif answer.asked:
         outcome = _nobody_answers(work, answer)
     else:

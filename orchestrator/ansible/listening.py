@@ -67,6 +67,7 @@ class Heard:
     patterns: list[str] = field(default_factory=list)  # of all plays
     shown_stats: set[str] = field(default_factory=set)  # set_stats keys seen without no_log
     stats_unseen: bool = False  # a set_stats result was too large to be seen
+    under_way: dict[str, str] = field(default_factory=dict)  # host -> the task it is in
 
 
 class Listener:
@@ -139,6 +140,7 @@ class Listener:
         )
 
     def _host_started(self, _: str, data: Event) -> None:
+        self.heard.under_way[str(data.get("host", ""))] = _task(data)
         for final in tuple(self._held):
             final.continued = final.continued or final.result.host == data.get("host")
 
@@ -178,6 +180,7 @@ class Listener:
             items=self._failed_items.pop(_key(data), []),
         )
         self.heard.finals.append(final)
+        self.heard.under_way.pop(result.host, None)
         if result.action.rpartition(".")[2] == "set_stats":
             self._note_stats(raw)
         if state == "failed":

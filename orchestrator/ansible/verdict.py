@@ -77,7 +77,19 @@ def stopped_outcome(work: Work, heard: Heard) -> Outcome:
         failures=(*map(failure_of, failures_of(heard)), failure) if timeout else (),
         cause=Cause.TIMEOUT if timeout else Cause.FAILED,
         hosts=host_states(heard, ()),
+        notes=tuple(f"{host} was in task '{task}'" for host, task in heard.under_way.items()),
     )
+
+
+def was_done(heard: Heard) -> bool:
+    """Whether a playbook that was to stop had come to its end already: Ansible's recap came."""
+    return heard.stats is not None
+
+
+def code_of(heard: Heard, code: int) -> int:
+    """The exit code of a playbook whose recap came, also where its process was stopped in it."""
+    bad = any((heard.stats or {}).get(count) for count in ("failures", "dark"))
+    return code if bad else 0
 
 
 def host_states(heard: Heard, expected: Sequence[str]) -> dict[str, str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from orchestrator.ansible import listening
+from orchestrator.ansible.executor import AnsibleExecutor
 from orchestrator.model.definitions import Cause
 from orchestrator.model.errors import DefinitionError
 from orchestrator.model.events import HostSummary, LogLine, StageEvent, TaskResult
@@ -236,8 +239,6 @@ def test_a_cancel_leaves_no_process(site: Site) -> None:
         if isinstance(event, TaskResult):
             threading.Timer(1.0, work.cancel.ask).start()
 
-    from orchestrator.ansible.executor import AnsibleExecutor
-
     outcome = AnsibleExecutor().apply(work, ask)
     assert outcome.status is Status.CANCELLED
     assert outcome.changes.update == 1
@@ -353,3 +354,42 @@ def test_warnings_and_errors_are_lines(site: Site) -> None:
 def _files_with(root: Path, text: bytes) -> list[Path]:
     files = (path for path in root.rglob("*") if path.is_file())
     return [path for path in files if text in path.read_bytes()]
+
+
+def test_a_cancel_in_the_recap_comes_too_late(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All was done: the stage succeeds, and says what it changed."""
+    site.tasks("- {name: touch, command: echo done}")
+    site.hosts(TWO)
+    work = site.work()
+    heard = listening._ACTIONS["playbook_on_stats"]
+
+    def cancelled(listener: listening.Listener, name: str, data: listening.Event) -> None:
+        heard(listener, name, data)
+        work.cancel.ask()
+        time.sleep(0.5)  # it is seen before Ansible ends
+
+    monkeypatch.setitem(listening._ACTIONS, "playbook_on_stats", cancelled)
+    outcome = AnsibleExecutor().apply(work, site.told)
+    assert outcome.status is Status.SUCCEEDED, outcome.failures
+    assert outcome.hosts == {"h1": "changed", "h2": "changed"}
+
+
+def test_a_cancel_says_in_which_task_each_host_was(site: Site) -> None:
+    """One host waits in a task; the other one had ended it."""
+    site.tasks(
+        """
+- name: wait for it
+  command: sleep 600
+  when: inventory_hostname == 'h1'
+"""
+    )
+    site.hosts(TWO)
+    work = site.work()
+
+    def ask(event: StageEvent) -> None:
+        if isinstance(event, TaskResult) and event.host == "h2":
+            work.cancel.ask()
+
+    outcome = AnsibleExecutor().apply(work, ask)
+    assert outcome.status is Status.CANCELLED
+    assert outcome.notes == ("h1 was in task 'wait for it'",)
