@@ -42,6 +42,7 @@ class Postgres:
     """A running server; whoever reaches its socket is superuser `postgres`, without a password."""
 
     socket_folder: Path
+    server: "Server"
 
     def url(self, database: str = "postgres") -> str:
         """SQLAlchemy's URL of a database on this server."""
@@ -84,12 +85,30 @@ def running_postgres() -> Iterator[Postgres]:
         folder = Path(made)
         folder.chmod(0o755)
         _make_cluster(programs, folder)
-        server = _start(programs, folder)
+        server = Server(programs, folder)
         try:
-            _wait_until_ready(server, folder)
-            yield Postgres(socket_folder=folder)
+            server.start()
+            yield Postgres(socket_folder=folder, server=server)
         finally:
-            _stop(server)
+            server.stop()
+
+
+class Server:
+    """A server's process, which may be ended and started again over the same data."""
+
+    def __init__(self, programs: Programs, folder: Path) -> None:
+        self._programs = programs
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = _start(self._programs, self._folder)
+        _wait_until_ready(self._process, self._folder)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            _stop(self._process)
+            self._process = None
 
 
 def _make_cluster(programs: Programs, folder: Path) -> None:

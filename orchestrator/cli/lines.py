@@ -48,6 +48,13 @@ def event_line(event: RunEvent) -> str:
     if event.type == "stage.retrying":
         cause = stage_words({**body, "status": "failed"})
         return f"{event.stage} failed: {cause}; {body['reason']}"
+    if event.type == "stage.settled":
+        return f"{event.stage} was lost: {body['way']}; {body['why']}"
+    if event.type == "stage.narrowed":
+        return f"{event.stage} only on {', '.join(body['hosts'])}"
+    if event.type == "run.store_away":
+        until = body["until"][11:19]
+        return f"{body['why']} Attempts go on; it is asked again until {until} UTC"
     took = duration(body["seconds"]) if body.get("seconds") else ""
     return " ".join(part for part in (event.stage, body["status"], took, stage_words(body)) if part)
 

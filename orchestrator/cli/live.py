@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.lines import now_line, told_line
+from orchestrator.cli.lines import event_line, now_line, told_line
 from orchestrator.cli.words import COLORS, PLAIN_SYMBOLS, SYMBOLS, duration, stage_words
 from orchestrator.model.events import Recorded, RunEvent
 
@@ -58,6 +58,8 @@ class LiveScreen:
             self._stages[event.stage] |= {"status": "running", "since": event.at, "now": ""}
             if body["attempt"] > 1:
                 self._stages[event.stage]["now"] = f"attempt {body['attempt']}"
+        elif event.type == "run.store_away":
+            self._console.print(Text(event_line(event)))
         elif event.type == "stage.finished":
             self._stages[event.stage] |= {
                 "status": body["status"],

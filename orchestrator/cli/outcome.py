@@ -12,7 +12,7 @@ from orchestrator.cli.words import changes, clean, duration
 from orchestrator.model.codec import encode
 from orchestrator.model.runs import Action, Run, RunStatus, StageRun, Status
 from orchestrator.services.app import App
-from orchestrator.services.runs import as_run
+from orchestrator.services.driving import as_run
 from orchestrator.services.settling import Way, settlements
 from orchestrator.services.views import RunView, run_view, shown_run
 

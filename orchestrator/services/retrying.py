@@ -17,10 +17,10 @@ from orchestrator.model.runs import Action, Run, RunKey, RunStatus, StageRun, St
 from orchestrator.model.values import Json
 from orchestrator.services.app import App
 from orchestrator.services.driver import Listener
+from orchestrator.services.driving import as_run, drive
 from orchestrator.services.holding import lock_path, take
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.machine import machine_of
-from orchestrator.services.runs import as_run, drive
 from orchestrator.services.settling import Settlement, Way, must_be_settled, settlements
 from orchestrator.services.sources import same_environment
 

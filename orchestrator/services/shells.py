@@ -17,10 +17,10 @@ from orchestrator.model.values import Json
 from orchestrator.services.acting import held_for
 from orchestrator.services.app import Admission, App
 from orchestrator.services.backends import BUILTIN
+from orchestrator.services.driving import as_run
 from orchestrator.services.holding import person, plan_key
 from orchestrator.services.leases import Where
 from orchestrator.services.orders import RunContext, StageOrder, stage_order
-from orchestrator.services.runs import as_run
 from orchestrator.services.sweeping import end_leftovers
 
 _LOCK = "shell.lock"

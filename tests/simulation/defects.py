@@ -19,7 +19,7 @@ from orchestrator.attempts.folder import AttemptFolder, Proof
 from orchestrator.attempts.locks import FileLock
 from orchestrator.core.graph import graph_of
 from orchestrator.model.runs import Failure, Outcome, Status
-from orchestrator.services import driver, holding, runs, watched
+from orchestrator.services import driver, driving, holding, runs, watched
 from orchestrator.services.driver import Driver
 from orchestrator.services.standing import Standing
 from orchestrator.services.watched import Ended, WatchedAttempt
@@ -187,8 +187,8 @@ def silence_is_death() -> Iterator[None]:
 def leftovers_live_on() -> Iterator[None]:
     """Nobody looks for what another machine gave up here."""
     with (
-        patch.object(runs, "end_leftovers", lambda *_: None),
-        patch.object(runs, "sweep", lambda *_: None),
+        patch.object(driving, "end_leftovers", lambda *_: None),
+        patch.object(driving, "sweep", lambda *_: None),
     ):
         yield
 
@@ -214,7 +214,7 @@ def ready_before_its_needs() -> Iterator[None]:
         graph = graph_of(pipeline)
         return replace(graph, edges=dict.fromkeys(graph, ()))
 
-    with patch.object(runs, "graph_of", bare):
+    with patch.object(driving, "graph_of", bare):
         yield
 
 

@@ -22,6 +22,7 @@ from orchestrator.model.runs import Run
 from orchestrator.ports import Transaction
 from orchestrator.services import (
     driver,
+    driving,
     interrupts,
     queueing,
     retrying,
@@ -145,7 +146,8 @@ def doors(world: World) -> Iterator[None]:
             (sweeping, "time", Naps(kernel)),
             (queueing, "time", Naps(kernel)),
             (runs, "prepared", _prepared),
-            (runs, "settled", _settled(kernel)),
+            (driving, "settled", _settled(kernel)),
+            (driving, "time", Naps(kernel)),
             (retrying, "same_environment", lambda *_: kernel.boundary("before a reopening")),
         ):
             stack.enter_context(patch.object(owner, name, stand_in))
