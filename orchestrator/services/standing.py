@@ -39,6 +39,8 @@ class Standing:
         if self._run.action is Action.DESTROY:
             if stage.status.good:
                 tx.take_out(key.pipeline, key.environment, stage.stage)
+            elif stage.stage in self._here:  # a part of it may be gone
+                self._put(tx, replace(self._here[stage.stage], inputs_digest=""))
             return
         if stage.status.good:
             here = InPlace(

@@ -238,6 +238,9 @@ class Story:
         if left is None:
             return
         runs.request(app, left.key, kind)
+        with self.store.read() as tx:
+            if not tx.requests(left.key):
+                return  # a retry that came meanwhile has heard it, and goes on all the same
         self.rules.asked_to_stop(str(left.key), len(self.kernel.processes))
         if runs.is_left(app, left.key):
             runs.adopt(app, left.key, **self._ears())
