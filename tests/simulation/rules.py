@@ -140,7 +140,11 @@ class Rules:
             assert status.ended, f"{truth.name} begins before {need} has ended"
             well = status.good or status is Status.UNNEEDED
             assert well or not good, f"{truth.name} begins though {need} is {status.value}"
-            alive = [t for t in self._ledger.of(truth.run, need) if t.lives]
+            alive = [
+                t
+                for t in self._ledger.of(truth.run, need)
+                if t.lives and not (t.given_up and self._is_still(t.machine))
+            ]
             assert not alive, f"{truth.name} begins while {need} lives"
 
     # at the end
