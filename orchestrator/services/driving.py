@@ -13,7 +13,7 @@ from orchestrator.core.run_state import RunState
 from orchestrator.core.selection import left_out_by
 from orchestrator.model.codec import decode
 from orchestrator.model.definitions import Environment, Pipeline, StageKind
-from orchestrator.model.errors import OrchestratorError, StoreUnwritable
+from orchestrator.model.errors import Fenced, OrchestratorError, StoreUnwritable
 from orchestrator.model.events import RunEvent
 from orchestrator.model.runs import LEASE_LASTS, Action, InPlace, Run, RunStatus, Status
 from orchestrator.model.values import Json
@@ -62,7 +62,7 @@ def drive(
         except StoreUnwritable as error:
             if app.project.store == LOCAL:
                 raise
-            run = _once_it_answers(app, run, error, listener)
+            run = _still_ours(app, run, _once_it_answers(app, run, error, listener))
         if run.status.ended:
             return run
         elsewhere = was_elsewhere(app, run)
@@ -86,6 +86,18 @@ def _once_it_answers(app: App, run: Run, error: StoreUnwritable, listener: Liste
                     holds="Attempts go on, and what they do is not lost.",
                     next=f"Once it is back: orchestrator wait {app.spoken(run.key)}",
                 ) from still
+
+
+def _still_ours(app: App, before: Run, now: Run) -> Run:
+    """Raises Fenced where another one took the run over meanwhile."""
+    if now.status.ended or now.lease_token == before.lease_token:
+        return now
+    name = app.spoken(now.key)
+    raise Fenced(
+        f"{name} was taken over by another process while the database did not answer.",
+        holds="It goes on there.",
+        next=f"Follow it: orchestrator wait {name}",
+    )
 
 
 def _driven(

@@ -212,7 +212,7 @@ class Attempt:
         self._lock.close()
         self.truth.alive = False
         lives_on = self._dies == DEATHS[3]
-        if self._tool_lock is not None and not lives_on:
+        if self._tool_lock is not None and self.truth.tool and not lives_on:
             self._tool_lock.close()
             self.truth.tool = False
         self._say(f"DIES {self._dies}")

@@ -166,6 +166,11 @@ class Kernel:
     def is_still(self, machine: str) -> bool:
         return self.now < self.still.get(machine, BEGINNING)
 
+    def has_just_woken(self, machine: str) -> bool:
+        """Whether it stands still, or has had no moment yet to find out what it missed."""
+        woke = self.still.get(machine, BEGINNING)
+        return woke > BEGINNING and self.now <= woke + timedelta(seconds=1)
+
     def _when(self, due: datetime, machine: str) -> datetime:
         return max(due, self.still.get(machine, BEGINNING))
 

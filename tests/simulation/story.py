@@ -97,7 +97,7 @@ class Story:
             self.store,
             self.ledger,
             pipeline,
-            self.kernel.is_still,
+            self.kernel.has_just_woken,
             several=len(self.machines) > 1,
         )
         self.attempts: dict[str, Attempt] = {}
