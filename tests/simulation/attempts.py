@@ -112,7 +112,7 @@ class Attempt:
         self._sure_until = self._kernel.now + LEASE_LASTS - timedelta(seconds=MARGIN)
 
     def _keep(self) -> None:
-        if not self.truth.lives or not self.truth.alive:
+        if not self.truth.alive or not self.truth.tool:
             return
         wait = RENEW_EVERY.total_seconds()
         try:
