@@ -92,6 +92,17 @@ class Stacks(Contents):
         self._set(name, active=None, version=version, changed_at=at, removed_at=at)
         self._prune(name)
 
+    def rename_stack(self, name: StackName, by: Writer, new: StackName, at: datetime) -> None:
+        """With all its versions; its URNs are the caller's to change. Raises Locked as begin."""
+        stack = self._own(name, by)
+        if self._stack_row(new) is not None:
+            raise Refused(f"The stack {new} already exists.", holds="Nothing was changed.")
+        self._end_superseded(stack, by, at)
+        names = {"program": new.project, "stack": new.name}
+        for of in (STACKS, VERSIONS):
+            self._change(update_rows(of).where(*self._named(of, name)), names)
+        self._set(new, active=None)
+
     def check_free(self, name: StackName, by: Writer, at: datetime) -> None:
         """Raises Fenced, NotFound, Refused, Locked: that an update would be refused now."""
         stack = self._own(name, by)

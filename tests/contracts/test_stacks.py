@@ -200,3 +200,72 @@ def test_old_versions_go_by_rule(store: DatabaseStore) -> None:
     # three a day from 20:00 of the first one: the last of each day are 1, 4, 7, 10, …
     assert kept == [*range(30, 10, -1), 10, 7, 4, 1]
     assert contents(store) == len(kept)
+
+
+def a_batch(number: int, name: str, *, ends: bool = True) -> bytes:
+    """The journal of one create, of which the end may be missing."""
+    resource = {"urn": f"urn:pulumi:dev::hosts::a:b:C::{name}", "type": "a:b:C", "custom": True}
+    begun = {"kind": 0, "sequenceID": number, "operationID": number}
+    begun["operation"] = {"type": "creating", "resource": resource}  # type: ignore[assignment]
+    done = {"kind": 1, "sequenceID": number + 1, "operationID": number, "state": resource}
+    return json.dumps({"cli": "v3.259.0", "entries": [begun, done][: 1 + ends]}).encode()
+
+
+def test_entries_are_read_at_once_and_folded_at_the_end(store: DatabaseStore) -> None:
+    """A batch counts once; whoever reads meanwhile sees the state after it; its end keeps it."""
+    by = made(store)
+    update = an_update(by)
+    with store.write() as t:
+        t.begin_update(NAME, update, base=0)
+    for _ in range(2):
+        with store.write() as t:
+            t.add_entries(NAME, update, 1, a_batch(1, "a"))
+    with store.write() as t:
+        t.add_entries(NAME, update, 3, a_batch(3, "b", ends=False))
+    with store.read() as t:
+        stack, content = t.stack(NAME), t.deployment(NAME)
+        assert stack is not None
+        assert (stack.resources, stack.pending) == (1, 1)
+        assert content is not None
+    with store.write() as t:
+        t.end_update(NAME, update, result="failed", at=later(1))
+    with store.read() as t:
+        assert t.deployment(NAME) == content
+        (version,) = t.stack_versions(NAME)
+        assert (version.result, version.resources, version.pending) == ("failed", 1, 1)
+    assert contents(store) == 1
+
+
+def test_a_killed_journal_is_what_the_next_update_starts_from(store: DatabaseStore) -> None:
+    """Nothing that was acknowledged is lost; the dead one writes nothing more."""
+    by = made(store)
+    dead = an_update(by)
+    with store.write() as t:
+        t.begin_update(NAME, dead, base=0)
+        t.add_entries(NAME, dead, 1, a_batch(1, "a"))
+    heir = a_writer(store)
+    with pytest.raises(Fenced), store.write() as t:
+        t.add_entries(NAME, dead, 3, a_batch(3, "b"))
+    update = an_update(heir, "u2")
+    with store.write() as t:
+        assert t.begin_update(NAME, update, base=None) == 2
+    with store.read() as t:
+        newest, old = t.stack_versions(NAME)
+        assert (newest.resources, old.result, old.resources) == (1, "failed", 1)
+        assert t.deployment(NAME) == t.deployment(NAME, 1)
+
+
+def test_a_renamed_stack_keeps_its_versions(store: DatabaseStore) -> None:
+    """Its old name is free; a name that is or was another's is refused."""
+    by = made(store)
+    updated(store, by, "one", 1)
+    other = StackName("hosts", "other")
+    with store.write() as t:
+        t.rename_stack(NAME, by, other, later(1))
+    with store.read() as t:
+        assert t.stack(NAME) is None
+        assert t.deployment(other) == a_deployment("one").content
+    with store.write() as t:
+        t.make_stack(NAME, by, key="sealed", tags={}, at=AT)
+    with pytest.raises(Refused, match="already exists"), store.write() as t:
+        t.rename_stack(NAME, by, other, later(2))

@@ -226,3 +226,22 @@ def test_plain_pulumi_is_told_who_holds_the_stack(stage: Stage, service: StackSe
     stage.take_lease(stage.store)
     told = typed(stage, service, "refresh", *on)
     assert "no longer the current one. It is now run dev#1's, ana." in told.stderr, told
+
+
+def test_plain_pulumi_renames_a_stack(stage: Stage, service: StackService) -> None:
+    """Its versions, URNs and secrets go along; the old name is free."""
+    stage.do("apply")
+    on = ("--stack", "organization/site/dev")
+    done = typed(stage, service, "stack", "rename", "organization/site/other", *on)
+    assert done.returncode == 0, done
+    now = ("--stack", "organization/site/other")
+    shown = typed(stage, service, "stack", "output", "--json", "--show-secrets", *now)
+    assert json.loads(shown.stdout)["token"] == "hush-hush", shown
+    exported = typed(stage, service, "stack", "export", *now)
+    urns = [r["urn"] for r in json.loads(exported.stdout)["deployment"]["resources"]]
+    assert all(urn.startswith("urn:pulumi:other::site::") for urn in urns), urns
+    gone = typed(stage, service, "stack", "export", *on)
+    assert gone.returncode != 0
+    with stage.store.read() as tx:
+        kinds = [v.kind for v in tx.stack_versions(StackName("site", "other"))]
+    assert kinds == ["rename", "update"]

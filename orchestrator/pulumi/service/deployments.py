@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from orchestrator.core.journal import encoded
+from orchestrator.core.journal import as_kept, encoded
 from orchestrator.model.errors import SecretError
 from orchestrator.model.stacks import Deployment, StackName
 from orchestrator.pulumi.outputs import SECRET_MARK, SIGNATURE
@@ -70,6 +70,12 @@ def _encoded(body: Mapping[str, Any], deployment: Mapping[str, Any]) -> bytes:
     if body.get("features"):
         kept["features"] = body["features"]
     return encoded(kept)
+
+
+def renamed(content: bytes, old: StackName, new: StackName) -> Deployment:
+    """The content with URNs of the stack's new name."""
+    before, after = (f"urn:pulumi:{name.name}::{name.project}::" for name in (old, new))
+    return as_kept(json.loads(content.decode().replace(before, after)))
 
 
 def handed_out(content: bytes | None, name: StackName, *, url: str, at: datetime) -> dict[str, Any]:

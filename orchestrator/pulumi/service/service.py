@@ -180,6 +180,7 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], Callable[[Call], Reply]], ...] = tupl
         ("GET", _STACK + "/updates", stacks_api.history),
         ("GET", _STACK + "/updates/latest", stacks_api.latest),
         ("PATCH", _STACK + "/tags", stacks_api.tag),
+        ("POST", _STACK + "/rename", stacks_api.rename),
         ("GET", _STACK, stacks_api.one),
         ("DELETE", _STACK, stacks_api.remove),
         ("HEAD", "/api/stacks/(?P<org>[^/]+)/(?P<project>[^/]+)", stacks_api.project_exists),

@@ -113,6 +113,14 @@ def tag(call: Call) -> Reply:
     return DONE
 
 
+def rename(call: Call) -> Reply:
+    name = str(call.body.get("newName") or call.name.name)
+    project = str(call.body.get("newProject") or call.name.project)
+    call.states.stack(call.name)
+    call.states.rename(call.name, StackName(project, name))
+    return DONE
+
+
 def remove(call: Call) -> Reply:
     stack = call.states.stack(call.name)
     if stack.resources and call.query.get("force") != "true":

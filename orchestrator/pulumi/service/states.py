@@ -17,7 +17,7 @@ from orchestrator.model.errors import Fenced, NotFound, OrchestratorError, Refus
 from orchestrator.model.stacks import Deployment, Stack, StackName, StackUpdate, Writer
 from orchestrator.ports import Store, Vault
 from orchestrator.pulumi.service.cipher import StackCipher
-from orchestrator.pulumi.service.deployments import taken_in
+from orchestrator.pulumi.service.deployments import renamed, taken_in
 from orchestrator.pulumi.service.entries import Batch
 from orchestrator.pulumi.service.integrity import BrokenDeployment, check
 
@@ -111,6 +111,22 @@ class States:
         self.may_write()
         with self.store.write() as tx:
             tx.remove_stack(name, self.writer, self.now())
+        self._ciphers.pop(name, None)
+
+    def rename(self, name: StackName, new: StackName) -> None:
+        """Its name in every URN of its state too, as one more version."""
+        self.may_write()
+        by, now = self.writer, self.now()
+        record = StackUpdate(
+            id=str(uuid.uuid4()), kind="rename", by=by, since=now, until=now + LASTS
+        )
+        with self.store.write() as tx:
+            tx.rename_stack(name, by, new, now)
+            content = tx.deployment(new)
+            tx.begin_update(new, record, base=None)
+            if content is not None:
+                tx.save_deployment(new, record, renamed(content, name, new))
+            tx.end_update(new, record, result="succeeded", at=now)
         self._ciphers.pop(name, None)
 
     def put(self, name: StackName, deployment: Deployment) -> Update:
