@@ -49,7 +49,7 @@ def event_line(event: RunEvent) -> str:
         cause = stage_words({**body, "status": "failed"})
         return f"{event.stage} failed: {cause}; {body['reason']}"
     if event.type == "stage.settled":
-        return f"{event.stage} was lost: {body['way']}; {body['why']}"
+        return f"{event.stage} was lost; {body['text']}"
     if event.type == "stage.narrowed":
         return f"{event.stage} only on {', '.join(body['hosts'])}"
     if event.type == "run.store_away":

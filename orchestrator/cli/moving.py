@@ -104,7 +104,8 @@ def _move(
             shown = ", ".join(str(name) for _, name in names)
             click.confirm(f"Move {shown} of {environment}?", abort=True, err=True)
         there = url_of(app, url)
-        with foreign_backend(app, there, passphrase_file) as foreign:
+        make = act is moved_out
+        with foreign_backend(app, there, passphrase_file, make=make) as foreign:
             moved = act(app, where, names, there, foreign, StoreKeys(app.vault))
     for each in moved:
         what = f"{each.resources} resources" if each.was_there else "has no state there"

@@ -41,12 +41,17 @@ def finished(app: App, settings: Settings, run: Run) -> None:
         _succeeded(view, app.spoken(run.key))
         return
     for stage in view.stages:
-        if stage.status in (Status.FAILED, Status.LOST):
+        if stage.status in (Status.FAILED, Status.LOST) or was_stopped(stage):
             click.echo(failure_text(app, view, stage), err=True)
     click.echo(_not_run(view), err=True, nl=False)
     if run.reason:
         click.echo(f"{run.status.value}: {clean(run.reason)}", err=True)
     click.echo(next_commands(app, view), err=True)
+
+
+def was_stopped(stage: StageRun) -> bool:
+    """Whether it was under way when it was cancelled: it may have done a part."""
+    return stage.status is Status.CANCELLED and stage.attempts > 0
 
 
 def failure_text(app: App, view: RunView, stage: StageRun) -> str:
@@ -56,14 +61,15 @@ def failure_text(app: App, view: RunView, stage: StageRun) -> str:
     if stage.status is Status.LOST:
         lines = [f"? {stage.stage}   {stage.kind.value}  {took}   lost: {clean(stage.reason)}"]
         lines += [
-            f"  to settle it: {each.way.value}; {clean(each.why)}"
+            f"  {clean(each.text)}"
             for each in settlements(app, view.run, as_run(view.run)[0], view.stages)
             if each.stage == stage.stage
         ]
         return "\n".join([*lines, f"  what it told: orchestrator logs {name} {stage.stage}"])
     hosts = stage.hosts
     bad = [host for host, state in hosts.items() if state in ("failed", "unreachable")]
-    head = f"✗ {stage.stage}   {stage.kind.value}  {took}"
+    word = "   cancelled" if stage.status is Status.CANCELLED else ""
+    head = f"✗ {stage.stage}   {stage.kind.value}  {took}{word}"
     if bad:
         head += f"   {len(bad)} of {len(hosts)} hosts failed"
     lines = [head]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
-from orchestrator.cli.outcome import failure_text, next_commands, up_command
+from orchestrator.cli.outcome import failure_text, next_commands, up_command, was_stopped
 from orchestrator.cli.settings import Settings, pass_settings
 from orchestrator.cli.tables import table
 from orchestrator.cli.words import SYMBOLS, changes, clean, duration
@@ -118,7 +118,7 @@ def _run(app: App, settings: Settings, what: str) -> None:
                 shown = f"{shown[:LONGEST]}… ({len(shown)} characters; --json shows all)"
             click.echo(f"  {stage.stage}.{name} = {clean(shown)}")
     for stage in view.stages:
-        if stage.status in (Status.FAILED, Status.LOST):
+        if stage.status in (Status.FAILED, Status.LOST) or was_stopped(stage):
             click.echo(failure_text(app, view, stage))
     if run.status.ended and run.status.value != "succeeded":
         click.echo(next_commands(app, view))

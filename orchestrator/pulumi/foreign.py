@@ -104,4 +104,6 @@ class ForeignBackend:
     def _refused(self, what: str, stderr: str) -> ToolError:
         lines = [line for line in stderr.splitlines() if line.strip()]
         text = told_plainly("\n".join(lines)[-2000:])
-        return ToolError(f"{what} {self.url}: {text or 'Pulumi said nothing'}")
+        return ToolError(
+            f"{what} {self.url}: {text or 'Pulumi said nothing'}", holds="Nothing was changed."
+        )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime
 
 from orchestrator.attempts.locks import FileLock
 from orchestrator.core.graph import graph_of
@@ -53,7 +52,7 @@ def retry(
     settled = settlements(app, run, asked[0], stages, words)
     must_be_settled(app.spoken(key), settled)
     for each in settled:
-        say(f"{each.stage} was lost: {each.way.value}; {each.why}.")
+        say(f"{each.stage} was lost; {each.text}.")
     stages = _as_settled(stages, settled)
     again = _again(asked[0], run.action, stages, from_stage)
     hosts = _failed_hosts(stages) if failed_hosts else {}
@@ -164,12 +163,14 @@ def _reopened(
         tx.forget_requests(key)  # they were heard when they were asked; the audit keeps them
         for stage in stages:
             tx.save_stage_run(stage)
-        for each in settled:
-            tx.add_run_event(key, _happened(run, each.stage, "stage.settled", now, each.body()))
         chosen: dict[str, Json] = {stage: list(names) for stage, names in hosts.items()}
-        for name, names in hosts.items():
-            body: dict[str, Json] = {"hosts": list(names)}
-            tx.add_run_event(key, _happened(run, name, "stage.narrowed", now, body))
+        happened: list[tuple[str, str, Mapping[str, Json]]] = [
+            *((each.stage, "stage.settled", each.body()) for each in settled),
+            *((stage, "stage.narrowed", {"hosts": names}) for stage, names in chosen.items()),
+        ]
+        for stage_name, type_, body in happened:
+            event = RunEvent(type=type_, run=app.spoken(key), at=now, stage=stage_name, body=body)
+            tx.add_run_event(key, event)
         tx.audit(
             actor=app.actor,
             verb="run.retried",
@@ -178,7 +179,3 @@ def _reopened(
             body={"settled": [each.body() for each in settled], "only_hosts": chosen},
         )
     return run, lock
-
-
-def _happened(run: Run, stage: str, type_: str, at: datetime, body: Mapping[str, Json]) -> RunEvent:
-    return RunEvent(type=type_, run=str(run.key), at=at, stage=stage, body=body)

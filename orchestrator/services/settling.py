@@ -32,6 +32,14 @@ class Way(Enum):
     PERSON = "person"  # nothing proves it
 
 
+_WORDS = {
+    Way.REFRESH: "a refresh settles it",
+    Way.AGAIN: "it is done again",
+    Way.DONE: "it counts as done",
+    Way.PERSON: "only a person can know",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """of: the stage. why: what proves it, or who said so."""
@@ -40,8 +48,12 @@ class Settlement:
     way: Way
     why: str
 
+    @property
+    def text(self) -> str:
+        return f"{_WORDS[self.way]}: {self.why}"
+
     def body(self) -> dict[str, Json]:
-        return {"stage": self.stage, "way": self.way.value, "why": self.why}
+        return {"stage": self.stage, "way": self.way.value, "why": self.why, "text": self.text}
 
 
 def settlements(

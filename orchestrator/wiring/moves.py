@@ -48,7 +48,15 @@ class StoreKeys:
 
 
 @contextmanager
-def foreign_backend(app: App, url: str, passphrase_file: Path | None) -> Iterator[ForeignBackend]:
+def foreign_backend(
+    app: App, url: str, passphrase_file: Path | None, *, make: bool
+) -> Iterator[ForeignBackend]:
+    """make: a folder is made where it is missing."""
+    if make and url.startswith("file:///"):
+        try:
+            Path(url.removeprefix("file://")).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{url} cannot be made: {error.strerror}.") from error
     with tempfile.TemporaryDirectory(prefix="moving-", dir=app.folder("cache")) as folder:
         yield ForeignBackend(
             url=url,

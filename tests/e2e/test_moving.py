@@ -29,8 +29,7 @@ def test_there_and_back(make: Make, tmp_path: Path) -> None:
     """From files into the store and out again: at each place the next `up` changes nothing."""
     tiny = make()
     a_site(tiny)
-    for name in ("first", "second"):
-        (tmp_path / name).mkdir()
+    (tmp_path / "first").mkdir()
     first, second = (f"file://{tmp_path}/{name}" for name in ("first", "second"))
     at(tiny, first)
     up(tiny)
