@@ -38,6 +38,12 @@ select_option = click.option(
 wait_option = click.option(
     "--wait", "patience", type=DURATION, help="Queue for so long where somebody else is at work."
 )
+lost_option = click.option(
+    "--lost",
+    multiple=True,
+    metavar="STAGE=again|done",
+    help="What you found out about a stage of which nobody knows what it did.",
+)
 held_option = click.option("--held", is_flag=True, help="Go on under your own hold.")
 
 
@@ -46,6 +52,7 @@ held_option = click.option("--held", is_flag=True, help="Go on under your own ho
 @pipeline_option
 @select_option
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@lost_option
 @wait_option
 @held_option
 @pass_settings
@@ -55,6 +62,7 @@ def up(
     pipeline: str,
     select: tuple[str, ...],
     yes: bool,
+    lost: tuple[str, ...],
     patience: timedelta | None,
     held: bool,
 ) -> None:
@@ -64,6 +72,7 @@ def up(
     """
 
     _may_ask(settings, yes)
+    words = _words(lost)
 
     def drive(app: App, screen: Screen, interrupts: Interrupts) -> Run:
         name = pipeline_of(app, pipeline)
@@ -77,6 +86,7 @@ def up(
             pipeline=name,
             environment=environment,
             action=Action.APPLY,
+            words=words,
             select_=select,
             listener=screen,
             interrupts=interrupts,
@@ -150,12 +160,7 @@ def destroy(
 @click.argument("run")
 @click.option("--from", "from_stage", default="", help="This stage and all after it, again.")
 @click.option("--failed-hosts", is_flag=True, help="Ansible: only hosts that failed.")
-@click.option(
-    "--lost",
-    multiple=True,
-    metavar="STAGE=again|done",
-    help="What you found out about a stage of which nobody knows what it did.",
-)
+@lost_option
 @wait_option
 @held_option
 @pass_settings

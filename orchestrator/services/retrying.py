@@ -50,7 +50,7 @@ def retry(
     _may_retry(app, run, newest, from_stage)
     asked = as_run(run)
     settled = settlements(app, run, asked[0], stages, words)
-    must_be_settled(app.spoken(key), settled)
+    must_be_settled(settled, f"orchestrator retry {app.spoken(key)}")
     for each in settled:
         say(f"{each.stage} was lost; {each.text}.")
     stages = _as_settled(stages, settled)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 
 from orchestrator.attempts.hints import hint, hint_name
@@ -35,7 +35,10 @@ from orchestrator.services.holding import (
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.machine import machine_of
 from orchestrator.services.plans import StagePlan, planned
+from orchestrator.services.settling import Settlement, must_be_settled, settlements
 from orchestrator.services.sources import Sources, prepared
+
+_LOST = RunStatus.LOST
 
 
 def start(
@@ -45,19 +48,23 @@ def start(
     environment: str,
     action: Action,
     select_: Sequence[str] = (),
+    words: Mapping[str, str] | None = None,
     listener: Listener,
     interrupts: Interrupts,
 ) -> Run:
     """A new run, driven to its end.
 
-    Raises Refused (a gate, a protection, a moved state), Locked (somebody changes the environment),
-    NotFound, UsageError, ReleaseError, SecretError: then nothing was started.
+    words: what a person says of stages that the run before lost (settling.settlements). Raises
+    Refused (a gate, a protection, a moved state, a lost stage that nobody said anything of), Locked
+    (somebody changes the environment), NotFound, UsageError, ReleaseError, SecretError: then
+    nothing was started.
     """
     asked = _pipeline(app, pipeline), _environment(app, environment)
     _allowed(app, *asked, action)
     select(graph_of(asked[0]), select_)
+    settled = _settled_before(app, asked[0], environment, action, words or {})
     sources = prepared(app, *asked)
-    run, lock = _opened(app, *asked, action, select_, sources)
+    run, lock = _opened(app, *asked, action, select_, sources, settled)
     with closing(lock):
         return drive(app, run, asked, listener=listener, interrupts=interrupts)
 
@@ -196,6 +203,20 @@ def _allowed(app: App, pipeline: Pipeline, environment: Environment, action: Act
     check_backend(app, pipeline.name, environment)
 
 
+def _settled_before(
+    app: App, pipeline: Pipeline, environment: str, action: Action, words: Mapping[str, str]
+) -> tuple[Settlement, ...]:
+    """How what the run before lost is settled; an unknown outcome is never repeated blindly."""
+    with app.store.read() as tx:
+        newest = tx.runs(pipeline=pipeline.name, environment=environment, limit=1)
+        stages = tx.stage_runs(newest[0].key) if newest else ()
+    if action is Action.DESTROY or not newest or (not words and newest[0].status is not _LOST):
+        return ()
+    settled = settlements(app, newest[0], as_run(newest[0])[0], stages, words)
+    must_be_settled(settled, f"orchestrator up {environment}")
+    return settled
+
+
 def _left_behind(app: App, pipeline: Pipeline, environment: Environment) -> None:
     """Nobody may destroy what the pipeline no longer knows how to take away."""
     with app.store.read() as tx:
@@ -228,6 +249,7 @@ def _opened(
     action: Action,
     patterns: Sequence[str],
     sources: Sources,
+    settled: Sequence[Settlement],
 ) -> tuple[Run, FileLock]:
     """Lease, run, stages and audit row in one transaction; the run's lock is held before it."""
     now = app.clock.now()
@@ -268,6 +290,10 @@ def _opened(
             verb=f"{action.value}.started",
             subject=str(key),
             at=now,
-            body={"release": sources.release, "environment": sources.environment_digest},
+            body={
+                "release": sources.release,
+                "environment": sources.environment_digest,
+                **({"settled": [each.body() for each in settled]} if settled else {}),
+            },
         )
     return run, lock

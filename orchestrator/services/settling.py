@@ -83,8 +83,8 @@ def settlements(
         )
 
 
-def must_be_settled(name: str, found: Sequence[Settlement]) -> None:
-    """Raises Refused where a person has to say something first. name: of the run."""
+def must_be_settled(found: Sequence[Settlement], command: str) -> None:
+    """Raises Refused where a person has to say something first. command: what they typed."""
     open_ = [each for each in found if each.way is Way.PERSON]
     if open_:
         lines = "; ".join(f"{each.stage}: {each.why}" for each in open_)
@@ -92,7 +92,7 @@ def must_be_settled(name: str, found: Sequence[Settlement]) -> None:
         raise Refused(
             f"nobody knows what became of {lines}.",
             holds="Nothing was started.",
-            next=f"Look there, then say it: orchestrator retry {name} {words}   (or =done)",
+            next=f"Look there, then say it: {command} {words}   (or =done)",
         )
 
 

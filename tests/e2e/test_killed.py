@@ -87,6 +87,27 @@ def test_up_does_not_repeat_what_it_finds_lost(make: Make, world: Path) -> None:
     assert tiny.rows("select status from runs") == [("lost",)]
 
 
+def test_up_asks_what_became_of_what_was_lost(make: Make, world: Path) -> None:
+    """Another run repeats it as little as a retry does, until a person has said so."""
+    tiny = chain(make, world)
+    up = tiny.begin("up", "dev", "--yes")
+    tiny.until_begun("middle")
+    os.kill(tiny.attempt_process("middle"), signal.SIGKILL)
+    assert up.answer().code == 4
+    tiny.let("middle")
+    blind = tiny.ask("up", "dev", "--yes")
+    assert blind.code == 10, blind.all
+    assert "orchestrator up dev --lost middle=again" in blind.err
+    assert tiny.counts("middle", "last") == [1, 0]
+    said = tiny.ask("up", "dev", "--yes", "--lost", "middle=again")
+    assert said.code == 0, said.all
+    assert tiny.counts("middle", "last") == [2, 1]
+    ((body,),) = tiny.rows(
+        "select body from audit where verb = 'apply.started' and subject like '%2'"
+    )
+    assert '"way":"again"' in body
+
+
 def test_retry_takes_a_run_over(make: Make, world: Path) -> None:
     """`retry` of a run that its controller left goes on with it."""
     tiny = chain(make, world)

@@ -84,13 +84,20 @@ class Small:
     clock: Clock
     told: list[RunEvent | Recorded]
 
-    def up(self, *select: str, environment: str = "dev", action: Action = Action.APPLY) -> Run:
+    def up(
+        self,
+        *select: str,
+        environment: str = "dev",
+        action: Action = Action.APPLY,
+        words: Mapping[str, str] | None = None,
+    ) -> Run:
         return runs.start(
             self.app,
             pipeline="tiny",
             environment=environment,
             action=action,
             select_=select,
+            words=words,
             listener=self.told.append,
             interrupts=Interrupts(),
         )

@@ -163,7 +163,7 @@ def test_another_machines_run_is_taken_over_once_its_lease_is_over(project: Smal
     assert project.attempts.started == ["a"]
     with pytest.raises(Fenced), project.app.store.write() as tx:
         tx.check_lease("tiny", "dev", token)
-    assert shared.up().status is RunStatus.SUCCEEDED
+    assert shared.up(words={"a": "again"}).status is RunStatus.SUCCEEDED
 
 
 def test_a_run_of_another_machine_whose_lease_was_broken_is_lost_too(project: Small) -> None:

@@ -47,8 +47,12 @@ class Attempt:
         lock: FileLock,
         truth: Truth,
         renew: Callable[[], None] | None = None,
+        works: Callable[[Truth], None] = lambda _: None,
     ) -> None:
-        """renew: its run's lease, where several machines share the store. Raises Fenced."""
+        """renew: its run's lease, where several machines share the store. Raises Fenced. works:
+        told before the tool starts.
+        """
+        self._works = works
         self._kernel = kernel
         self._ledger = ledger
         self._folder = folder
@@ -154,6 +158,8 @@ class Attempt:
             self._end = self._refused
             self._next(self._finish, 0, 0.1)
             return
+        if self._renew is not None:
+            self._works(self.truth)
         self._folder.mark_started()
         self.truth.started = True
         if self._dies == DEATHS[1]:

@@ -57,8 +57,13 @@ class Rules:
         assert asked is None or command < asked, f"{truth.name} begins though it was to stop"
         disturbed = self._ledger.disturbed.get((truth.environment, truth.stage), True)
         assert not (truth.may_skip and disturbed), f"{truth.name} may skip what is not proved"
-        self._nobody_else(truth)
         self._not_blindly(truth)
+        if not self._several:
+            self.may_work(truth)
+
+    def may_work(self, truth: Truth) -> None:
+        """It is about to start its tool; where there are several machines, it asked before."""
+        self._nobody_else(truth)
         self._under_a_lease(truth)
         self._after_what_it_needs(truth)
 
@@ -102,6 +107,8 @@ class Rules:
 
     def _nobody_else(self, truth: Truth) -> None:
         for other in self._ledger.living(environment=truth.environment):
+            if other is truth or (self._several and not other.started):
+                continue
             if self._is_still(other.machine):
                 continue  # nobody hears of it; when it wakes it asks for its lease, and ends
             if other.given_up and not other.alive and other.machine != truth.machine:

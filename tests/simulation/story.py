@@ -203,7 +203,17 @@ class Story:
         self._begin(app, environment, Action.DESTROY)
 
     def _begin(self, app: App, environment: str, action: Action) -> None:
-        runs.start(app, pipeline=PIPELINE, environment=environment, action=action, **self._ears())
+        newest = self._newest(environment)
+        lost = newest is not None and newest.status is RunStatus.LOST and action is Action.APPLY
+        words = self._words(newest.key) if newest is not None and lost else {}
+        runs.start(
+            app,
+            pipeline=PIPELINE,
+            environment=environment,
+            action=action,
+            words=words,
+            **self._ears(),
+        )
 
     def _wait(self, app: App, environment: str) -> None:
         left = runs.unfinished(app, PIPELINE, environment)
@@ -307,7 +317,7 @@ class Story:
         self.rules.may_begin(truth, self.kernel.processes.index(current))
         self.ledger.attempts.append(truth)
         renew = None if len(self.machines) == 1 else self._renewal(folder)
-        attempt = Attempt(self.kernel, self.ledger, folder, lock, truth, renew)
+        attempt = Attempt(self.kernel, self.ledger, folder, lock, truth, renew, self.rules.may_work)
         self.attempts[truth.mark] = attempt  # the last of its name
         self._begun.append(attempt)
         self.trace(truth.name, "begins")
