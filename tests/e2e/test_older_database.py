@@ -76,7 +76,8 @@ def test_runs_that_were_under_way_in_the_backup_are_lost(
     assert tiny.ask("store", "accept-restore", "--why", "x", "--yes").code == 0
     assert tiny.rows("select status from runs") == [("lost",)]
     assert tiny.rows("select status from stages order by place") == [("lost",), ("blocked",)]
-    assert tiny.ask("up", "dev", "--yes").code == 0
+    assert tiny.ask("up", "dev", "--yes").code == 10
+    assert tiny.ask("up", "dev", "--yes", "--lost", "one=again").code == 0
     assert tiny.counts("one", "two") == [2, 2]
 
 
