@@ -334,9 +334,12 @@ DEFECTS: Mapping[str, Callable[[], Any]] = {
 }
 
 
-def found_at(name: str, most: int = MOST) -> tuple[int, str]:
-    """The first seed whose world shows the defect, and what it says; (-1, "") where none does."""
-    for seed in range(most):
+def found_at(name: str, most: int = MOST, first: int = 0) -> tuple[int, str]:
+    """The first seed from `first` on whose world shows the defect, and what it says.
+
+    (-1, "") where none of `most` does.
+    """
+    for seed in range(first, first + most):
         ending = told(seed, DEFECTS[name])
         if ending.wrong:
             return seed, ending.wrong
