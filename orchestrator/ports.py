@@ -133,6 +133,10 @@ class Transaction(StackStates, Protocol):
         ...
 
     def leases(self) -> tuple[Lease, ...]: ...  # all that are held
+    def lease_lasted(self, pipeline: str, environment: str) -> datetime | None:
+        """Until when the last one was good, also where nobody holds it any more."""
+        ...
+
     def take_lease(
         self,
         pipeline: str,

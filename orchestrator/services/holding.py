@@ -65,9 +65,17 @@ def is_driven(app: App, key: RunKey) -> bool:
 
 
 def is_elsewhere(app: App, key: RunKey) -> bool:
-    """Whether another machine drives the run: its attempts are there, and its lease is not over."""
+    """Whether another machine drives the run: its attempts are there, and its lease is not over.
+
+    Of a broken lease they hear when they renew it: until it would have been over they may live.
+    """
+    where = key.pipeline, key.environment
     with app.store.read() as tx:
-        lease = tx.lease(key.pipeline, key.environment)
+        lease, until = tx.lease(*where), tx.lease_lasted(*where)
+        run = tx.run(key) if lease is None and key.number else None
+    if run is not None:
+        is_broken = not run.status.ended and bool(was_elsewhere(app, run))
+        return is_broken and until is not None and app.clock.now() < until
     mine = lease is not None and lease.purpose == f"{RUN}{key}"
     return mine and lease is not None and standing_of(app, lease) is Standing.ELSEWHERE
 

@@ -67,6 +67,12 @@ class Leases(Part):
         self._uncover(pipeline, environment)
         return taken
 
+    def lease_lasted(self, pipeline: str, environment: str) -> datetime | None:
+        """Until when the last lease was good, also where nobody holds it any more."""
+        row = self._lease_row(pipeline, environment)
+        found: datetime | None = None if row is None else row.until
+        return found
+
     def renew_lease(
         self, pipeline: str, environment: str, token: int, *, until: datetime | None
     ) -> None:

@@ -167,12 +167,17 @@ def test_another_machines_run_is_taken_over_once_its_lease_is_over(project: Smal
 
 
 def test_a_run_of_another_machine_whose_lease_was_broken_is_lost_too(project: Small) -> None:
-    """Breaking it makes nobody believe that its stages never began."""
+    """Its attempts hear of it when they renew: until then nobody takes it over, nor begins anew."""
     shared, key = _shared(project), _left_by_another(project)
     with project.app.store.write() as tx:
         lease = tx.lease("tiny", "dev")
         assert lease is not None
         tx.break_lease("tiny", "dev", lease.token)
+    with pytest.raises(Locked, match="driven by another machine"):
+        runs.adopt(shared.app, key, listener=print, interrupts=Interrupts())
+    with pytest.raises(Locked, match="its lease was broken"):
+        shared.up()
+    project.clock.at += timedelta(minutes=5)
     ended = runs.adopt(shared.app, key, listener=print, interrupts=Interrupts())
     assert ended.status is RunStatus.LOST
     assert project.attempts.started == ["a"]

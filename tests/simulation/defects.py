@@ -341,7 +341,7 @@ def found_at(name: str, most: int = MOST, first: int = 0) -> tuple[int, str]:
     """
     for seed in range(first, first + most):
         ending = told(seed, DEFECTS[name])
-        if ending.wrong:
+        if ending.wrong and not told(seed).wrong:  # else it is not the defect that shows
             return seed, ending.wrong
     return -1, ""
 

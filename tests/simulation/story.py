@@ -249,7 +249,7 @@ class Story:
             return
         runs.request(app, left.key, kind)
         with self.store.read() as tx:
-            if not tx.requests(left.key):
+            if not tx.requests(left.key, after=-1):
                 return  # a retry that came meanwhile has heard it, and goes on all the same
         self.rules.asked_to_stop(str(left.key), len(self.kernel.processes))
         if runs.is_left(app, left.key):

@@ -14,7 +14,7 @@ AT_ONCE = (  # found within a few seeds
     "ready_before_its_needs",
     "tokens_are_used_twice",
 )
-LATE = {"cancel_forgotten_after_a_restart": 600, "leftovers_live_on": 1600}  # where to begin
+LATE = {"leftovers_live_on": 1600}  # where to begin
 PARTS = 10
 ONCE_WRONG = (1946, 2692, 3188, 3416, 3861, 4164)  # worlds that showed a mistake of ours
 
