@@ -57,12 +57,12 @@ class Rules:
         assert asked is None or command < asked, f"{truth.name} begins though it was to stop"
         disturbed = self._ledger.disturbed.get((truth.environment, truth.stage), True)
         assert not (truth.may_skip and disturbed), f"{truth.name} may skip what is not proved"
-        self._not_blindly(truth)
         if not self._several:
             self.may_work(truth)
 
     def may_work(self, truth: Truth) -> None:
         """It is about to start its tool; where there are several machines, it asked before."""
+        self._not_blindly(truth)
         self._nobody_else(truth)
         self._under_a_lease(truth)
         self._after_what_it_needs(truth)
@@ -118,7 +118,9 @@ class Rules:
 
     def _not_blindly(self, truth: Truth) -> None:
         """What nobody knows the end of is tried again only where a person said so."""
-        before = self._ledger.of(truth.run, truth.stage)
+        before = [t for t in self._ledger.of(truth.run, truth.stage) if t is not truth]
+        if self._several:
+            before = [t for t in before if t.started]
         if not before:
             return
         assert truth.number > before[-1].number or not before[-1].started, (
