@@ -184,16 +184,6 @@ def silence_is_death() -> Iterator[None]:
 
 
 @contextmanager
-def leftovers_live_on() -> Iterator[None]:
-    """Nobody looks for what another machine gave up here."""
-    with (
-        patch.object(driving, "end_leftovers", lambda *_: None),
-        patch.object(driving, "sweep", lambda *_: None),
-    ):
-        yield
-
-
-@contextmanager
 def cancel_forgotten_after_a_restart() -> Iterator[None]:
     """Whoever takes a run over hears only what is asked from now on."""
 
@@ -320,7 +310,6 @@ DEFECTS: Mapping[str, Callable[[], Any]] = {
         a_broken_lease_lets_others_in,
         another_machine_adopts,
         silence_is_death,
-        leftovers_live_on,
         cancel_forgotten_after_a_restart,
         ready_before_its_needs,
         skips_what_is_not_proved,
@@ -334,12 +323,9 @@ DEFECTS: Mapping[str, Callable[[], Any]] = {
 }
 
 
-def found_at(name: str, most: int = MOST, first: int = 0) -> tuple[int, str]:
-    """The first seed from `first` on whose world shows the defect, and what it says.
-
-    (-1, "") where none of `most` does.
-    """
-    for seed in range(first, first + most):
+def found_at(name: str, most: int = MOST) -> tuple[int, str]:
+    """The first seed whose world shows the defect, and what it says; (-1, "") where none does."""
+    for seed in range(most):
         ending = told(seed, DEFECTS[name])
         if ending.wrong and not told(seed).wrong:  # else it is not the defect that shows
             return seed, ending.wrong
