@@ -191,8 +191,11 @@ def _apply(ready: _Ready, report: Report) -> Outcome:
     else:
         expected = _expected(ready, answer)
         outcome = outcome_of(work, answer.heard, answer.code, expected, answer.listener.place)
-    for summary in summaries(answer.heard, outcome.hosts):
-        report(summary)
+    if was_done(
+        answer.heard
+    ):  # else hosts that failed nowhere so far would look as if all was done
+        for summary in summaries(answer.heard, outcome.hosts):
+            report(summary)
     return outcome
 
 

@@ -39,7 +39,6 @@ def drive(
     *,
     listener: Listener,
     interrupts: Interrupts,
-    only_hosts: Mapping[str, tuple[str, ...]] | None = None,
     elsewhere: str = "",
 ) -> Run:
     """elsewhere: the machine that drove the run before, and has its attempts.
@@ -56,7 +55,6 @@ def drive(
                 asked,
                 listener=listener,
                 interrupts=interrupts,
-                only_hosts=only_hosts,
                 elsewhere=elsewhere,
             )
         except StoreUnwritable as error:
@@ -107,7 +105,6 @@ def _driven(
     *,
     listener: Listener,
     interrupts: Interrupts,
-    only_hosts: Mapping[str, tuple[str, ...]] | None,
     elsewhere: str,
 ) -> Run:
     pipeline, environment = asked
@@ -153,7 +150,7 @@ def _driven(
         runs,
         listener=listener,
         interrupts=interrupts,
-        only_hosts=only_hosts,
+        only_hosts=narrowed(run),
         elsewhere=elsewhere,
         borrowed={name: here.outputs for name, here in once.items()},
     )
@@ -231,3 +228,14 @@ def as_run(run: Run) -> tuple[Pipeline, Environment]:
         decode(Pipeline, run.definition["pipeline"]),
         decode(Environment, run.definition["environment"]),
     )
+
+
+def narrowed_to(run: Run, hosts: Mapping[str, tuple[str, ...]]) -> Run:
+    """The run as it goes on; whoever takes it over runs no other hosts of these stages either."""
+    names: dict[str, Json] = {stage: list(each) for stage, each in hosts.items()}
+    return replace(run, definition={**run.definition, "only_hosts": names})
+
+
+def narrowed(run: Run) -> Mapping[str, tuple[str, ...]]:
+    """Per stage, the only hosts that its newest retry was for."""
+    return decode(dict[str, tuple[str, ...]], run.definition.get("only_hosts", {}))

@@ -16,7 +16,7 @@ from orchestrator.model.runs import Action, Run, RunKey, RunStatus, StageRun, St
 from orchestrator.model.values import Json
 from orchestrator.services.app import App
 from orchestrator.services.driver import Listener
-from orchestrator.services.driving import as_run, drive
+from orchestrator.services.driving import as_run, drive, narrowed_to
 from orchestrator.services.holding import lock_path, take
 from orchestrator.services.interrupts import Interrupts
 from orchestrator.services.machine import machine_of
@@ -61,7 +61,7 @@ def retry(
     same_environment(app, run, asked[1], asked[0])
     run, lock = _reopened(app, run, again, settled, hosts)
     with closing(lock):
-        return drive(app, run, asked, listener=listener, interrupts=interrupts, only_hosts=hosts)
+        return drive(app, run, asked, listener=listener, interrupts=interrupts)
 
 
 def _may_retry(app: App, run: Run, newest: Run, from_stage: str) -> None:
@@ -152,7 +152,7 @@ def _reopened(
                 next=f"See what it did: orchestrator status {app.spoken(newest.key)}",
             )
         run = replace(
-            run,
+            narrowed_to(run, hosts),
             status=RunStatus.RUNNING,
             ended_at=None,
             reason="",
