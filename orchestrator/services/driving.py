@@ -81,7 +81,7 @@ def _once_it_answers(app: App, run: Run, error: StoreUnwritable, listener: Liste
             if app.clock.now() >= until:
                 raise StoreUnwritable(
                     f"{still.what} It has not answered for {STORE_PATIENCE}.",
-                    holds="Attempts go on, and what they do is not lost.",
+                    holds="Attempts ended their tools with the lease; what they did is kept.",
                     next=f"Once it is back: orchestrator wait {app.spoken(run.key)}",
                 ) from still
 
