@@ -52,8 +52,8 @@ def import_from(
 
     What lies at URL stays as it is, and counts no more.
     """
-    taken = partial(moved_in, replace=replace)
-    _move(settings, taken, url, environment, yes, passphrase_file, pipeline)
+    act = partial(moved_in, replace=replace)
+    _move(settings, act, url, environment, yes, passphrase_file, pipeline, out=False)
 
 
 @click.command("export-to")
@@ -61,6 +61,7 @@ def import_from(
 @click.argument("environment")
 @_yes
 @_file
+@click.option("--replace", is_flag=True, help="Overwrite another state that is there.")
 @pipeline_option
 @pass_settings
 def export_to(
@@ -69,13 +70,15 @@ def export_to(
     environment: str,
     yes: bool,
     passphrase_file: Path | None,
+    replace: bool,
     pipeline: str,
 ) -> None:
     """Move the stacks of ENVIRONMENT from the store to a Pulumi backend.
 
     Their secrets are encrypted with a passphrase there. The versions so far stay in the store.
     """
-    _move(settings, moved_out, url, environment, yes, passphrase_file, pipeline)
+    act = partial(moved_out, replace=replace)
+    _move(settings, act, url, environment, yes, passphrase_file, pipeline, out=True)
 
 
 @click.command()
@@ -94,6 +97,8 @@ def _move(
     yes: bool,
     passphrase_file: Path | None,
     pipeline: str,
+    *,
+    out: bool,
 ) -> None:
     if not yes and not settings.ask:
         raise UsageError("nobody is there to ask: say --yes. Nothing was changed.")
@@ -104,11 +109,10 @@ def _move(
             shown = ", ".join(str(name) for _, name in names)
             click.confirm(f"Move {shown} of {environment}?", abort=True, err=True)
         there = url_of(app, url)
-        make = act is moved_out
-        with foreign_backend(app, there, passphrase_file, make=make) as foreign:
+        with foreign_backend(app, there, passphrase_file, make=out) as foreign:
             moved = act(app, where, names, there, foreign, StoreKeys(app.vault))
     for each in moved:
         what = f"{each.resources} resources" if each.was_there else "has no state there"
         click.echo(f"{each.name} ({each.stage}): {what}")
-    state = there if act is moved_out else BUILTIN
+    state = there if out else BUILTIN
     click.echo(f"{environment} keeps its stacks in '{state}' now; say so: state: {state}")

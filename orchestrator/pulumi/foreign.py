@@ -22,7 +22,6 @@ from orchestrator.pulumi.resealing import resealed
 
 NO_SUCH_STACK = 6  # exit code of Pulumi
 LIMIT_S = 300.0
-_UNKNOWN = ("no stack named", "not found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +44,7 @@ class ForeignBackend:
         if done.returncode == 0:
             body: Mapping[str, Any] = json.loads(done.stdout)
             return body
-        if done.returncode == NO_SUCH_STACK or any(word in done.stderr for word in _UNKNOWN):
+        if done.returncode == NO_SUCH_STACK:  # no other word will do: a key may be "not found" too
             return None
         raise self._refused(f"the stack {name} cannot be read from", done.stderr)
 

@@ -12,6 +12,7 @@ from typing import Any
 from orchestrator.pulumi.outputs import SECRET_MARK, SIGNATURE
 
 Change = Callable[[str], str]
+_WITH_SECRETS = ("resources", "pending_operations")
 
 
 def resealed(
@@ -24,10 +25,20 @@ def resealed(
         return {SIGNATURE: SECRET_MARK, "ciphertext": encrypt(plain)}
 
     moved = {
-        key: _walked(value, changed) if key in ("resources", "pending_operations") else value
+        key: _walked(value, changed) if key in _WITH_SECRETS else value
         for key, value in deployment.items()
     }
     return {**moved, "secrets_providers": dict(provider)}
+
+
+def in_clear(deployment: Mapping[str, Any], decrypt: Change) -> dict[str, Any]:
+    """Its resources and operations under way, as `stack export --show-secrets` has them."""
+
+    def opened(secret: Mapping[str, Any]) -> dict[str, Any]:
+        plain = secret["plaintext"] if "plaintext" in secret else decrypt(secret["ciphertext"])
+        return {SIGNATURE: SECRET_MARK, "plaintext": plain}
+
+    return {key: _walked(deployment.get(key) or [], opened) for key in _WITH_SECRETS}
 
 
 def _walked(value: Any, changed: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Any:

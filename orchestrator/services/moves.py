@@ -40,6 +40,7 @@ class Keys(Protocol):
 
     def fresh(self) -> str: ...  # sealed
     def taken_in(self, body: Mapping[str, Any], sealed: str) -> Deployment: ...
+    def in_clear(self, body: Mapping[str, Any], sealed: str) -> Mapping[str, Any]: ...
     def decrypt(self, sealed: str) -> Callable[[str], str]: ...
 
 
@@ -108,9 +109,12 @@ def moved_out(
     url: str,
     foreign: Foreign,
     keys: Keys,
+    *,
+    replace: bool = False,
 ) -> tuple[Moved, ...]:
     """Out of the store, to the backend. Raises Refused, Locked; ToolError saying how far it came.
 
+    replace: another state that is there is overwritten; an equal one is left as it is anyhow.
     Stacks with unfinished operations are refused: the CLI forgets those of a state it imports.
     """
     ungated(app, where[1])
@@ -118,11 +122,18 @@ def moved_out(
         end_leftovers(app, *where)
         states = _states_of(app, where, names)
         there = {name: foreign.fetched(name) for _, name, _, _ in states}
-        _not_overwritten(url, states, there)
+        equal = {
+            name: _is_equal(there[name], keys.in_clear(body, sealed))
+            for _, name, body, sealed in states
+        }
+        if not replace:
+            _not_overwritten(
+                url, [name for name in there if _resources(there[name]) and not equal[name]]
+            )
         sent: list[Moved] = []
         for stage, name, body, sealed in states:
             try:
-                if _urns(there[name]) != _urns(body):
+                if not equal[name]:
                     exists = there[name] is not None
                     foreign.sent(name, body, keys.decrypt(sealed), exists=exists)
             except OrchestratorError as error:
@@ -210,20 +221,13 @@ def _states_of(
     return found
 
 
-def _not_overwritten(
-    url: str,
-    states: list[tuple[str, StackName, Mapping[str, Any], str]],
-    there: Mapping[StackName, Mapping[str, Any] | None],
-) -> None:
-    other = [
-        str(name)
-        for _, name, body, _ in states
-        if _resources(there[name]) and _urns(there[name]) != _urns(body)
-    ]
+def _not_overwritten(url: str, other: list[StackName]) -> None:
     if other:
         raise Refused(
-            f"{url} has another state of {', '.join(other)} already, which is not overwritten.",
+            f"{url} has another state of {', '.join(map(str, other))} already, which is not "
+            "overwritten.",
             holds="Nothing was changed.",
+            next="To overwrite it, where nobody needs it any more: --replace",
         )
 
 
@@ -240,9 +244,10 @@ def _resources(body: Mapping[str, Any] | None) -> int:
     return len(((body or {}).get("deployment") or {}).get("resources") or ())
 
 
-def _urns(body: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    resources = ((body or {}).get("deployment") or {}).get("resources") or ()
-    return sorted((str(r.get("urn")), str(r.get("id", ""))) for r in resources)
+def _is_equal(there: Mapping[str, Any] | None, clear: Mapping[str, Any]) -> bool:
+    """In every property and secret: a copy that is older than ours has the same URNs."""
+    body = (there or {}).get("deployment") or {}
+    return bool(body) and all((body.get(key) or []) == clear[key] for key in clear)
 
 
 def _tell(app: App, tx: Transaction, where: Where, verb: str, url: str, moved: list[Moved]) -> None:

@@ -17,7 +17,7 @@ from orchestrator.ports import Vault
 from orchestrator.pulumi.environment import PASSPHRASE, PASSPHRASE_FILE
 from orchestrator.pulumi.foreign import ForeignBackend
 from orchestrator.pulumi.project import read_program
-from orchestrator.pulumi.resealing import resealed
+from orchestrator.pulumi.resealing import in_clear, resealed
 from orchestrator.pulumi.service.cipher import StackCipher
 from orchestrator.pulumi.service.deployments import SERVICE, taken_in
 from orchestrator.services.app import App
@@ -42,6 +42,9 @@ class StoreKeys:
         provider = {"type": SERVICE}
         moved = resealed(body["deployment"], cipher.decrypt, cipher.encrypt, provider)
         return taken_in({**body, "deployment": moved})
+
+    def in_clear(self, body: Mapping[str, Any], sealed: str) -> Mapping[str, Any]:
+        return in_clear(body["deployment"], StackCipher.opened(sealed, self.vault).decrypt)
 
     def decrypt(self, sealed: str) -> Callable[[str], str]:
         return StackCipher.opened(sealed, self.vault).decrypt

@@ -59,6 +59,45 @@ def test_there_and_back(make: Make, tmp_path: Path) -> None:
     assert destroyed.code == 0, destroyed.all
 
 
+def test_back_to_where_an_older_state_lies(make: Make, tmp_path: Path) -> None:
+    """It has the same URNs, and is still no copy of ours: it never counts again by itself."""
+    tiny = make()
+    a_site(tiny)
+    first = f"file://{tmp_path}/first"
+    (tmp_path / "first").mkdir()
+    at(tiny, first)
+    up(tiny)
+    at(tiny, "builtin")
+    assert tiny.ask("stack", "import-from", first, "dev", "--yes").code == 0
+    newer = {"WORD": "changed since"}
+    assert tiny.ask("up", "dev", "--yes", variables=newer).code == 0
+    refused = tiny.ask("stack", "export-to", first, "dev", "--yes")
+    assert refused.code == 10, refused.all
+    assert f"{first} has another state of site/dev already" in refused.err
+    assert tiny.rows("select backend from backends") == [("builtin",)]
+    moved = tiny.ask("stack", "export-to", first, "dev", "--yes", "--replace")
+    assert moved.code == 0, moved.all
+    at(tiny, first)
+    again = tiny.ask("-q", "up", "dev", "--yes", variables=newer)
+    assert "nothing changed" in again.out, again.all
+
+
+def test_a_copy_that_is_there_already_is_left_as_it_is(make: Make, tmp_path: Path) -> None:
+    """So a move that was killed after its copies is done again, and ends."""
+    tiny = make()
+    a_site(tiny)
+    folder = tmp_path / "first"
+    up(tiny)
+    out = ("stack", "export-to", str(folder), "dev", "--yes")
+    moved = tiny.ask(*out)
+    assert moved.code == 0, moved.all
+    copied = (folder / ".pulumi/stacks/site/dev.json").read_bytes()
+    assert tiny.ask("stack", "import-from", str(folder), "dev", "--yes").code == 0
+    moved = tiny.ask(*out)
+    assert moved.code == 0, moved.all
+    assert (folder / ".pulumi/stacks/site/dev.json").read_bytes() == copied
+
+
 def test_what_cannot_be_moved_is_left_alone(make: Make, tmp_path: Path) -> None:
     """Nothing there, a passphrase that is not ours, a state that is broken: each in our words."""
     tiny = make()
