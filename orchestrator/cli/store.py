@@ -9,16 +9,16 @@ import click
 
 from orchestrator.cli.settings import Settings, pass_settings
 from orchestrator.files.definitions import find_root, load_project
-from orchestrator.model.errors import Locked, UsageError
+from orchestrator.model.errors import UsageError
+from orchestrator.services.keys import drop_old as drop_old_keys
+from orchestrator.services.keys import key_file, rotate
 from orchestrator.services.living import refuse_living
 from orchestrator.store.identity import LOCAL, shown
 from orchestrator.store.opening import claim as claim_environment
 from orchestrator.store.opening import init_store, join_store, open_store
 from orchestrator.store.restoring import accept_restore
-from orchestrator.store.rotating import reseal
-from orchestrator.store.store import DatabaseStore
 from orchestrator.store.upgrade import upgrade_store
-from orchestrator.trust.vault import Keys, StoreVault
+from orchestrator.trust.vault import Keys
 from orchestrator.wiring.app import actor
 
 
@@ -119,35 +119,15 @@ def rotate_keys(settings: Settings, drop_old: bool) -> None:
     """Seal every secret of the store with a new key. The older key stays until it is dropped."""
     project = load_project(find_root(settings.directory))
     opened = open_store(project.id, project.store)
-    path = opened.folder / "keys.json"
-    keys = Keys.load(path)
+    path, now = key_file(opened), datetime.now(UTC)
     if drop_old:
-        refuse_living(opened.folder)
-        _refuse_under_way(opened)
-    else:
-        keys = keys.rotated()
-    vault, now = StoreVault(keys), datetime.now(UTC)
-    verb = "store.keys_dropped" if drop_old else "store.keys_rotated"
-    count = reseal(opened, vault.resealed, verb=verb, by=actor(), at=now)
-    if drop_old:
-        keys.without_old()
+        count = drop_old_keys(opened, by=actor(), at=now)
         click.echo(f"the older keys are gone from {path}; {count} values had one of them.")
     else:
+        count = rotate(opened, by=actor(), at=now)
         click.echo(
             f"{count} values are sealed with a new key. When nothing of this store runs any more, "
             "remove the older one: orchestrator store rotate-keys --drop-old"
         )
     if project.store != LOCAL:
         click.echo(f"Now copy {path} into the store's folder on every machine that joined it.")
-
-
-def _refuse_under_way(opened: DatabaseStore) -> None:
-    """Whoever began with an older key may still seal with it."""
-    with opened.read() as tx:
-        going_on = [run.key.short for run in tx.runs(limit=1000) if not run.status.ended]
-    if going_on:
-        raise Locked(
-            f"{', '.join(going_on)} has not ended, and may need an older key.",
-            holds="Nothing was changed.",
-            next=f"Wait for it: orchestrator wait {going_on[0]}",
-        )

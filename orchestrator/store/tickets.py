@@ -60,6 +60,11 @@ class Tickets(Part):
         here = select(TICKETS).where(*self._in(TICKETS, pipeline, environment))
         return tuple(_ticket(row) for row in self._rows(here.order_by(TICKETS.c.id)))
 
+    def all_tickets(self) -> tuple[Ticket, ...]:
+        """Of every environment; dead ones as well."""
+        here = select(TICKETS).where(TICKETS.c.project == self._project)
+        return tuple(_ticket(row) for row in self._rows(here.order_by(TICKETS.c.id)))
+
     def renew_ticket(self, number: int, alive_until: datetime) -> None:
         """Nothing where it was dropped."""
         self._change(update(TICKETS).where(*self._numbered(number)), {"alive_until": alive_until})

@@ -44,6 +44,44 @@ def test_rotated_and_the_old_key_dropped(make: Make) -> None:
     assert verbs == ["store.keys_rotated", "store.keys_dropped"]
 
 
+def test_a_key_file_without_a_key_in_use_rotates_nothing(make: Make) -> None:
+    """Another machine's keys were not brought here: the file must not become everybody's."""
+    tiny = make()
+    secret = command(tiny.world, "first", outputs(a="hush"), outputs={"a": "secret(string)"})
+    tiny.pipeline(secret)
+    assert tiny.ask("up", "dev", "--yes").code == 0
+    file = tiny.store / "keys.json"
+    older = file.read_text()
+    (tiny.store / ".keys.json.left").write_text("of one who was killed")
+    assert tiny.ask("store", "rotate-keys").code == 0
+    newer = file.read_text()
+    assert list(tiny.store.glob(".keys.json.*")) == []
+    file.write_text(older)
+    for words in (("store", "rotate-keys"), ("store", "rotate-keys", "--drop-old")):
+        refused = tiny.ask(*words)
+        assert refused.code == 10, refused.all
+        assert "another machine rotated the keys" in refused.err
+        assert file.read_text() == older
+    file.write_text(newer)
+    assert tiny.ask("store", "rotate-keys", "--drop-old").code == 0
+
+
+def test_two_rotations_at_once(make: Make) -> None:
+    """One is refused, or they follow one another: whatever is sealed opens afterwards."""
+    tiny = make()
+    secret = command(tiny.world, "first", outputs(a="hush"), outputs={"a": "secret(string)"})
+    last = command(tiny.world, "last", needs=["first"], env={"A": "${{ stages.first.outputs.a }}"})
+    tiny.pipeline(secret, last)
+    assert tiny.ask("up", "dev", "--yes").code == 0
+    both = [tiny.begin("store", "rotate-keys") for _ in range(3)]
+    codes = [each.answer().code for each in both]
+    assert set(codes) <= {0, 12}, codes
+    assert 0 in codes
+    dropped = tiny.ask("store", "rotate-keys", "--drop-old")
+    assert dropped.code == 0, dropped.all
+    assert tiny.ask("up", "dev", "--yes").code == 0
+
+
 def test_a_run_under_way_keeps_the_old_key(make: Make) -> None:
     """It may seal with it; what it sealed opens afterwards."""
     tiny = make()
