@@ -23,6 +23,7 @@ from orchestrator.services.shells import shell_order
 from orchestrator.services.stacks import (
     StackView,
     exported,
+    removed,
     restored,
     stack_at,
     stack_views,
@@ -162,6 +163,24 @@ def restore(
         f"{found.name} is as it was at version {version}; that is version {new} now. "
         f"What it would change: orchestrator up {environment}"
     )
+
+
+@stack.command()
+@click.argument("environment")
+@click.argument("name", metavar="STACK")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@pipeline_option
+@pass_settings
+def remove(settings: Settings, environment: str, name: str, yes: bool, pipeline: str) -> None:
+    """Remove STACK, which is empty, from ENVIRONMENT. Its versions so far stay in the store."""
+    if not yes and not settings.ask:
+        raise UsageError("nobody is there to ask: say --yes. Nothing was changed.")
+    with opened_app(settings.directory) as app:
+        where = _where(app, environment, pipeline)
+        if not yes:
+            click.confirm(f"Remove the stack {name} of {environment}?", abort=True, err=True)
+        gone = removed(app, where, name)
+    click.echo(f"the stack {gone.name} is not there any more")
 
 
 @stack.command()

@@ -15,6 +15,7 @@ from orchestrator.model.codec import encode
 from orchestrator.model.runs import Run, StageRun, Status
 from orchestrator.services.app import App
 from orchestrator.services.holding import person
+from orchestrator.services.stacks import told_strays
 from orchestrator.services.views import (
     EnvironmentView,
     RunView,
@@ -80,9 +81,11 @@ def _environments(app: App, settings: Settings, name: str) -> None:
     if not views:
         known = ", ".join(app.project.environments) or "none"
         raise click.UsageError(f"there is no environment '{name}'; environments: {known}")
+    told = {(view.pipeline, view.name): _told(app, view) for view in views}
     if settings.json:
         for view in views:
-            click.echo(json.dumps({"v": 1, "type": "environment", **_environment_json(app, view)}))
+            shown = {**_environment_json(app, view), "notes": told[(view.pipeline, view.name)]}
+            click.echo(json.dumps({"v": 1, "type": "environment", **shown}))
         return
     rows = [
         (
@@ -95,6 +98,16 @@ def _environments(app: App, settings: Settings, name: str) -> None:
         for view in views
     ]
     click.echo(table(("ENV", "RELEASE", "SINCE", "STATE", "NEXT"), rows))
+    for notes in told.values():
+        for note in notes:
+            click.echo(f"note: {clean(note)}", err=True)
+
+
+def _told(app: App, view: EnvironmentView) -> list[str]:
+    """What is not as it should be, though no run failed by it."""
+    stages = run_view(app, view.newest.key).stages if view.newest else ()
+    notes = [f"{view.name}: {stage.stage}: {note}" for stage in stages for note in stage.notes]
+    return [*notes, *told_strays(app, (view.pipeline, view.name))]
 
 
 def _run(app: App, settings: Settings, what: str) -> None:

@@ -7,37 +7,25 @@ inventories and host patterns with wildcards are not looked into.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
-from orchestrator.files.plain_yaml import plain_yaml
 from orchestrator.files.static_hosts import SSH, StaticHost, names_in, static_hosts
 from orchestrator.model.definitions import AnsibleSpec, PulumiSpec
-from orchestrator.model.errors import DefinitionError
 from orchestrator.model.runs import Covered
 from orchestrator.model.work import Work
+from orchestrator.services.programs import program_name
 
 
 def covered_by(work: Work) -> tuple[Covered, ...]:
     """In order, each once."""
     spec = work.spec
     if isinstance(spec, PulumiSpec) and work.stack is not None:
-        name = f"{_program(work, spec)} {work.stack.name}"
+        program = program_name(work.project / spec.project) or spec.project
+        name = f"{program} {work.stack.name}"
         return (Covered(f"stack {work.stack.backend} {name}", name),)
     if isinstance(spec, AnsibleSpec):
         return tuple(sorted(set(_hosts(work, spec))))
     return ()
-
-
-def _program(work: Work, spec: PulumiSpec) -> str:
-    """The name in its Pulumi.yaml, by which its backend knows it; its folder where that is none."""
-    for name in ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json"):
-        path = work.project / spec.project / name
-        with suppress(DefinitionError):  # the attempt itself says what is wrong with it
-            body = plain_yaml(path) if path.is_file() else None
-            if isinstance(body, dict) and body.get("name"):
-                return str(body["name"])
-    return spec.project
 
 
 def _hosts(work: Work, spec: AnsibleSpec) -> Iterator[Covered]:

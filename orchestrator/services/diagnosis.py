@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def project_rows(directory: Path, variables: Mapping[str, str]) -> tuple[Row, ..
         _row("project", "valid files", project.id, State.OK),
         _store(project),
         *_states(project),
+        *_mirrors(root, project),
         *_configs(root, project),
         *_secrets(root, project, variables),
         *_credentials(project, variables),
@@ -68,6 +70,20 @@ def _states(project: Project) -> Iterator[Row]:
             where = backend.partition("?")[0]
             found = f"{where}: {_NOT_GUARANTEED}"
             yield _row(f"state of {name}", "states in the store", found, State.WARN, _MAY_STAY)
+
+
+def _mirrors(root: Path, project: Project) -> Iterator[Row]:
+    """Whether updates can write their copies; what one could not write is told by `status`."""
+    for name, environment in project.environments.items():
+        if environment.state is None or not environment.state.mirror:
+            continue
+        folder = root / Path(environment.state.mirror).expanduser()
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        well = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+        found = str(folder) if well else f"{there} cannot be written to"
+        fix = "" if well else "make it a folder that can be written to"
+        state = State.OK if well else State.WARN
+        yield _row(f"mirror of {name}", "a folder to write to", found, state, fix)
 
 
 def _configs(root: Path, project: Project) -> Iterator[Row]:

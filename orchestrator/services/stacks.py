@@ -16,6 +16,7 @@ from orchestrator.services.acting import held_for
 from orchestrator.services.app import App
 from orchestrator.services.backends import BUILTIN
 from orchestrator.services.leases import Where
+from orchestrator.services.programs import program_name
 from orchestrator.services.standing import STALE
 from orchestrator.services.sweeping import end_leftovers
 
@@ -32,12 +33,11 @@ class StackView:
         """Whether it holds something, and no stage of the pipeline names it any more."""
         found = self.stack
         pipeline = app.project.pipelines.get(found.pipeline)
-        stages = pipeline.stages if pipeline is not None else {}
-        specs = [stages[name].spec for name in self.stages if name in stages]
-        named = {
-            str(spec.stack or found.environment) for spec in specs if isinstance(spec, PulumiSpec)
-        }
-        return bool(found.resources) and found.name.name not in named
+        stages = pipeline.stages.values() if pipeline is not None else ()
+        specs = [stage.spec for stage in stages if isinstance(stage.spec, PulumiSpec)]
+        same = [spec for spec in specs if (spec.stack or found.environment) == found.name.name]
+        programs = {program_name(app.root / spec.project) for spec in same}
+        return bool(found.resources) and not programs & {found.name.project, ""}
 
 
 def stack_views(app: App, where: Sequence[Where]) -> tuple[StackView, ...]:
@@ -55,8 +55,8 @@ def told_strays(app: App, where: Where) -> tuple[str, ...]:
     return tuple(
         f"the stack {view.stack.name} ({view.stack.resources} resources, last of stage "
         f"{', '.join(view.stages) or 'none'}) is in {where[1]}, and no stage names it any more: "
-        "nothing changes it or takes it away. Put its stage back, or move it (orchestrator stack "
-        "list)."
+        "nothing changes it or takes it away. Put its stage back; or empty it, then: orchestrator "
+        f"stack remove {where[1]} {view.stack.name} (docs/stacks.md)"
         for view in stack_views(app, [where])
         if view.is_stray(app)
     )
@@ -129,6 +129,45 @@ def restored(app: App, where: Where, stack: Stack, version: int) -> int:
                 body={"from": current.version, "version": version, "new": new},
             )
     return new
+
+
+def removed(app: App, where: Where, text: str) -> Stack:
+    """The stack, empty, is not there any more. text: `name`, or `project/name`.
+
+    Raises NotFound, Locked; Refused where it still holds something, which nothing would know of.
+    """
+    ungated(app, where[1])
+    with held_for(app, *where, purpose=f"stack remove {text}") as lease:
+        end_leftovers(app, *where)
+        with app.store.write() as tx:
+            found = _named(tx, where, text)
+            if found.resources or found.pending:
+                raise Refused(
+                    f"the stack {found.name} has {found.resources} resources and {found.pending} "
+                    "operations that have not ended: removed, nothing would know of them.",
+                    holds="Nothing was changed.",
+                    next="Put its stage back and empty it first: docs/stacks.md says how.",
+                )
+            by = Writer(pipeline=where[0], environment=where[1], token=lease.token, run="")
+            tx.remove_stack(found.name, by, app.clock.now())
+            tx.audit(
+                actor=app.actor,
+                verb="stack.removed",
+                subject=str(found.name),
+                at=app.clock.now(),
+                body={"version": found.version},
+            )
+    return found
+
+
+def _named(tx: Transaction, where: Where, text: str) -> Stack:
+    here = [stack for stack in tx.stacks() if (stack.pipeline, stack.environment) == where]
+    found = [stack for stack in here if text in (stack.name.name, str(stack.name))]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(sorted(str(stack.name) for stack in here)) or "none"
+    what = "several are named so" if found else "there is no such stack"
+    raise NotFound(f"'{text}' in {where[1]}: {what}; stacks: {known}.")
 
 
 def not_skipped(tx: Transaction, where: Where, stages: Sequence[str]) -> None:

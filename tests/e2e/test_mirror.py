@@ -97,9 +97,12 @@ def test_a_mirror_that_cannot_be_written_fails_nothing(make: Make, tmp_path: Pat
     up = tiny.ask("up", "dev", "--yes", variables=WORD)
     assert up.code == 0, up.all
     assert "is not up to date" in up.all, up.all
+    assert "is not up to date" in tiny.ask("status").err
+    assert f"{folder} cannot be written to" in tiny.ask("doctor").all
     folder.unlink()
     again = tiny.ask("up", "dev", "--yes", variables=WORD)
     assert again.code == 0, again.all
+    assert "is not up to date" not in tiny.ask("status").err
     assert (folder / ".pulumi/stacks/site/dev.json").exists()
     assert tiny.ask("destroy", "dev", "--yes", variables=WORD).code == 0
     assert not (folder / ".pulumi/stacks/site/dev.json").exists()

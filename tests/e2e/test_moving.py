@@ -138,14 +138,47 @@ def test_what_cannot_be_moved_is_left_alone(make: Make, tmp_path: Path) -> None:
 
 
 def test_a_stack_that_no_stage_names_is_told(make: Make) -> None:
-    """A changed `stack:` leaves the old one behind, which `up` and `stack list` say."""
+    """A changed `stack:` leaves the old one behind, which `up`, `status` and `stack list` say."""
+    tiny = make()
+    a_site(tiny)
+    up(tiny)
+    before = (tiny.root / "orchestrator.yaml").read_text()
+    after = before.replace('"project": ', '"stack": "other", "project": ')
+    tiny.write("orchestrator.yaml", after)
+    answer = tiny.ask("up", "dev", "--yes", variables=WORD)
+    assert answer.code == 0, answer.all
+    told = "the stack site/dev (1 resources"
+    assert told in answer.err, answer.err
+    assert told in tiny.ask("status", "dev").err
+    listed = tiny.ask("stack", "list")
+    assert "site/dev: no stage names it any more" in listed.err, listed.all
+    refused = tiny.ask("stack", "remove", "dev", "site/dev", "--yes")
+    assert refused.code == 10, refused.all
+    assert "removed, nothing would know of them" in refused.err
+    tiny.write("orchestrator.yaml", before)  # as docs/stacks.md says
+    up(tiny)
+    assert tiny.ask("hold", "dev", "--why", "its stack goes").code == 0
+    shell = ("stack", "shell", "dev", "site", "--", "pulumi", "destroy", "--yes")
+    emptied = tiny.ask(*shell, variables=WORD)
+    assert emptied.code == 0, emptied.all
+    assert tiny.ask("hold", "dev", "--release").code == 0
+    tiny.write("orchestrator.yaml", after)
+    gone = tiny.ask("stack", "remove", "dev", "site/dev", "--yes")
+    assert gone.code == 0, gone.all
+    assert "no stage names it" not in tiny.ask("status", "dev").all
+    assert ("stack.removed",) in tiny.rows("select verb from audit")
+    unknown = tiny.ask("stack", "remove", "dev", "site/dev", "--yes")
+    assert "there is no such stack; stacks: site/other" in unknown.err, unknown.all
+
+
+def test_another_project_leaves_a_stack_behind_too(make: Make) -> None:
+    """Its name is the same; a stage that is only renamed leaves nothing behind."""
     tiny = make()
     a_site(tiny)
     up(tiny)
     text = (tiny.root / "orchestrator.yaml").read_text()
-    tiny.write("orchestrator.yaml", text.replace('"project": ', '"stack": "other", "project": '))
-    answer = tiny.ask("up", "dev", "--yes", variables=WORD)
-    assert answer.code == 0, answer.all
-    assert "the stack site/dev (1 resources" in answer.err, answer.err
-    listed = tiny.ask("stack", "list")
-    assert "site/dev: no stage names it any more" in listed.err, listed.all
+    tiny.write("orchestrator.yaml", text.replace("site:", "web:", 1))
+    assert "no stage names it" not in tiny.ask("status").err
+    tiny.write("orchestrator.yaml", text)
+    tiny.write("stacks/site/Pulumi.yaml", "name: other\nruntime: python\n")
+    assert "the stack site/dev (1 resources" in tiny.ask("status").err

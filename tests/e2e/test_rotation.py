@@ -1,13 +1,16 @@
 """Are all secrets under a new key after a rotation, and is the older one needed no more?"""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from orchestrator.trust.vault import Keys
 from tests.e2e.conftest import Make
-from tests.e2e.projects import Tiny, command, files_with, held, outputs
+from tests.e2e.projects import PROJECT, Tiny, command, files_with, held, outputs
 from tests.e2e.test_builtin_state import a_site
-from tests.needs import needs_pulumi
+from tests.needs import needs_postgres, needs_pulumi
+from tests.postgres import Postgres
 
 pytestmark = pytest.mark.slow
 WORD = {"WORD": "open sesame"}
@@ -64,6 +67,42 @@ def test_a_key_file_without_a_key_in_use_rotates_nothing(make: Make) -> None:
         assert file.read_text() == older
     file.write_text(newer)
     assert tiny.ask("store", "rotate-keys", "--drop-old").code == 0
+
+
+def test_a_rotation_that_was_killed_is_done_again(make: Make) -> None:
+    """It had written the new key, and sealed nothing with it yet."""
+    tiny = make()
+    secret = command(tiny.world, "first", outputs(a="hush"), outputs={"a": "secret(string)"})
+    tiny.pipeline(secret)
+    assert tiny.ask("up", "dev", "--yes").code == 0
+    (old,) = keys_of(tiny)
+    Keys.load(tiny.store / "keys.json").rotated()
+    assert tiny.ask("up", "dev", "--yes").code == 0
+    assert tiny.ask("store", "rotate-keys").code == 0
+    assert tiny.ask("store", "rotate-keys", "--drop-old").code == 0
+    assert files_with(tiny.store, [f"v1:{old}:".encode()]) == []
+    assert len(keys_of(tiny)) == 1
+    assert tiny.ask("up", "dev", "--yes").code == 0
+
+
+@needs_postgres
+def test_on_postgresql(make: Make, postgres: Postgres, world: Path) -> None:
+    """As on SQLite; and it is said that the other machines need the new file."""
+    tiny = make(init=False)
+    url = postgres.new_database().replace("postgresql+psycopg://", "postgresql://")
+    secret = command(world, "first", outputs(a="hush"), outputs={"a": "secret(string)"})
+    head = PROJECT.format(id=tiny.id, store=f'"{url}"')
+    tiny.write("orchestrator.yaml", f"{head}stages:\n{secret}")
+    assert tiny.ask("store", "init").code == 0
+    assert tiny.ask("up", "dev", "--yes").code == 0
+    rotated = tiny.ask("store", "rotate-keys")
+    assert rotated.code == 0, rotated.all
+    assert "2 values are sealed with a new key" in rotated.out
+    assert "on every machine that joined it" in rotated.out
+    dropped = tiny.ask("store", "rotate-keys", "--drop-old")
+    assert dropped.code == 0, dropped.all
+    assert "0 values had one of them" in dropped.out
+    assert tiny.ask("up", "dev", "--yes").code == 0
 
 
 def test_two_rotations_at_once(make: Make) -> None:
